@@ -1,0 +1,28 @@
+"""Makes the embedded trunk: 1/8 of VGG16's width, trained to tell synthetic patches with a blob from others.
+
+python main.py --config=configs/pretrain_shapes.py --workdir=runs/shapes
+cp runs/shapes/shapes_trunk.npz wsns/models/
+"""
+
+from ml_collections import ConfigDict
+
+from configs import demo
+
+
+def get_config() -> ConfigDict:
+    """Returns the demo's config with patches in the place of slices."""
+    config = demo.get_config()
+    config.task = "pretrain_shapes"
+    config.models = ("gap1",)
+    config.data.crop = 48
+    config.model.size = 48
+    config.model.start = "random"
+    config.train.batch = 60
+    config.train.epochs = 8
+    config.train.flip = True
+    config.shapes = ConfigDict()
+    # Patches to train on; a tenth more are held out.
+    config.shapes.patches = 12000
+    # Adam's learning rate: plain SGD hardly leaves the start here.
+    config.shapes.rate = 1e-3
+    return config

@@ -1,0 +1,117 @@
+"""The paper's experiment at its own size: the archive, four networks, seven rows of Table 1.
+
+    python main.py --config=configs/table1.py --workdir=runs/table1 --config.data.manual_dir=DIR
+
+The other configs import this one and override a few fields.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns every field with its default."""
+    config = ConfigDict()
+    # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not
+    # done yet; 'pretrain_shapes' makes the embedded trunk.
+    config.task = "table1"
+    # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
+    config.models = ("gap1", "gap2", "gap3", "unet")
+    # Of every random choice in training.
+    config.seed = 0
+
+    config.data = data = ConfigDict()
+    # Folder with the DICOM files of LIDC-IDRI, in any order and depth; empty for the synthetic LIDC twin.
+    data.manual_dir = ""
+    # Patients to leave out, separated by commas.
+    data.exclude = ""
+    # Take only so many scans, chosen at random among those with a nodule; 0 takes all.
+    data.max_scans = 0
+    # Slice thickness in mm, from and to; the whole archive lies between 0.6 and 5.
+    data.thickness = (0.0, 10.0)
+    # Of the choice of scans, of negative slices and of the split.
+    data.seed = 0
+    # Pixels along the edge of a crop.
+    data.crop = 384
+    # So many readers' masks must overlap for a nodule to count in a slice.
+    data.agreement = 2
+    # The reference outline: 'staple', 'majority', 'union' or 'intersection' of the readers.
+    data.consensus = "staple"
+    # Slices with more nodules are left out (and counted).
+    data.max_nodules = 2
+    # Processes that prepare scans; 0 for one per core.
+    data.workers = 0
+    # Of the twin's random choices.
+    data.twin_seed = 0
+
+    config.model = model = ConfigDict()
+    # Factor on VGG16's numbers of filters.
+    model.width = 1.0
+    # Filters of each Conv+GAP head, before the factor.
+    model.head_filters = 1024
+    # Global pooling: 'mean', 'sum' (Eq. 1) or 'lse' (log-mean-exp).
+    model.pool = "mean"
+    # Pixels along the edge of the networks' input; divides data.crop.
+    model.size = 384
+    # HU that become black and white.
+    model.window = (-1000.0, 400.0)
+    # What the trunk starts from: 'imagenet', 'shapes' (embedded, width 1/8) or 'random'.
+    model.start = "imagenet"
+    # Path of Keras's vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, for 'imagenet'.
+    model.weights = ""
+
+    config.train = train = ConfigDict()
+    # Learning rates of the new layers of 1-, 2- and 3-GAP.
+    train.rates = (1e-2, 2e-3, 1e-3)
+    # The trunk learns at this share of the rate.
+    train.trunk_factor = 0.1
+    train.momentum = 0.9
+    # Factor on the rate after each epoch.
+    train.decay = 0.99
+    train.batch = 30
+    # The epoch of best validation accuracy is kept.
+    train.epochs = 30
+    # Mirror slices at random.
+    train.flip = False
+
+    config.unet = unet = ConfigDict()
+    # Factor on the original's 64 to 1,024 filters.
+    unet.width = 1.0
+    unet.rate = 2e-4
+    unet.decay = 0.999
+    unet.batch = 20
+    # The epoch of best validation Dice is kept.
+    unet.epochs = 30
+    unet.flip = False
+
+    config.segment = segment = ConfigDict()
+    # Pixels of the Gaussian that smooths a NAM before its blobs are sought.
+    segment.sigma = 4.0
+    # A blob's pixels exceed this share of the NAM's maximum in the lungs.
+    segment.tau = 0.5
+    # A multi-GAP NAM's peak counts inside C1 if it reaches this share of that map's maximum in the slice.
+    segment.reach = 0.5
+    # HU of the phases, ascending, and the weight of the boundary between them.
+    segment.means = (-900.0, -700.0, -600.0, -200.0)
+    segment.beta = 0.3
+    # Sweeps of the ICM, at most.
+    segment.sweeps = 8
+    # Radius in mm of the disc that closes the lungs; smaller parts of a lung (mm²) are left out.
+    segment.hull_closing = 10.0
+    segment.hull_part = 100.0
+    # Radii in pixels of the discs that detach candidates from vessels.
+    segment.openings = (1.5, 3.0)
+    # Smallest candidate in mm², and how many per scope; beyond that the largest stay.
+    segment.min_area = 4.0
+    segment.max_candidates = 32
+    # What a masked candidate is filled with: 'parenchyma', 'floor' or 'mean'.
+    segment.fill = "parenchyma"
+    # Which outline of the object that Eq. 4 picks: the most 'compact', or the candidate of Eq. 4 itself ('eq4').
+    segment.outline = "compact"
+    # Slices, or masked copies, per call of a network: a matter of memory.
+    segment.batch = 32
+
+    config.evaluate = evaluate = ConfigDict()
+    # Draws of patients behind each interval.
+    evaluate.draws = 2000
+    evaluate.seed = 0
+    return config

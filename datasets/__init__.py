@@ -1,0 +1,1 @@
+"""Dataset builders of TensorFlow Datasets."""

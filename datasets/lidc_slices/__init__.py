@@ -1,0 +1,1 @@
+"""LIDC-IDRI slices, labelled and with the readers' consensus."""

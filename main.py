@@ -1,0 +1,41 @@
+"""Runs one task of a config: `python main.py --config=configs/demo.py --workdir=runs/demo`.
+
+This file is short on purpose: it parses flags and hands over to `wsns.tasks`, where a test or a notebook can
+import everything.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from wsns import tasks
+from wsns.errors import InputError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that the run writes.", required=True)
+
+
+def main(argv: list[str]) -> None:
+    """Hands config and workdir to the task that the config names."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}: fields are set as --config.FIELD=VALUE")
+    logging.set_verbosity(logging.ERROR)
+    try:
+        tasks.run(_CONFIG.value, pathlib.Path(_WORKDIR.value or "."))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; a field that the config doesn't have is one line, not a traceback."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,155 @@
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from evaluation_cases import disc, random_cases, slice_view
+from matplotlib.figure import Figure
+from PIL import Image
+
+from wsns.evaluation import figures, plots, views
+from wsns.evaluation.views import SliceView
+
+BARE = SliceView(hu=np.full((32, 32), -800, np.int16))
+
+
+def colours_of(figure: Figure) -> set[tuple[int, ...]]:
+    pixels = np.asarray(Image.open(io.BytesIO(views.to_png(figure))).convert("RGB"))
+    packed = np.unique(pixels.astype(np.uint32) @ [65536, 256, 1])
+    return {(int(p) >> 16, int(p) >> 8 & 255, int(p) & 255) for p in packed}
+
+
+def rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+@pytest.mark.parametrize("view", [slice_view(), slice_view(nodule=False, detected=False), BARE])
+def test_overview_draws_whatever_there_is(view):
+    figure = figures.overview(view)
+    assert len(figure.axes) == 8
+    assert len(colours_of(figure)) > 10
+
+
+def test_overview_shows_all_outlines():
+    seen = colours_of(figures.overview(slice_view()))
+    assert {rgb(views.CONSENSUS), rgb(views.RESULT), rgb(views.SCOPE)} <= seen
+
+
+def test_missing_layers_are_said():
+    said = {text.get_text() for axes in figures.overview(BARE).axes for text in axes.texts}
+    assert {"not kept", "no lung mask", "no NAM", "no candidates", "no nodule", "no result kept"} <= said
+    view = slice_view(detected=False)
+    assert "not detected" in {t.get_text() for a in figures.overview(view).axes for t in a.texts}
+
+
+def test_a_nam_that_is_nowhere_positive_is_said():
+    view = dataclasses.replace(slice_view(), nams={2: np.full((64, 64), -1.0)})
+    assert "NAM nowhere positive" in {t.get_text() for a in figures.overview(view).axes for t in a.texts}
+
+
+def test_figure2_has_a_row_per_slice():
+    figure = figures.figure2([slice_view(), BARE, slice_view(detected=False)])
+    assert len(figure.axes) == 3 * 8
+    assert views.to_png(figure)
+
+
+def test_figures_are_reproducible():
+    assert views.to_png(figures.overview(slice_view())) == views.to_png(figures.overview(slice_view()))
+
+
+def test_outline_runs_along_pixel_borders():
+    axes = Figure().subplots()
+    mask = np.zeros((9, 9), bool)
+    mask[3:5, 0:4] = True
+    views.outline(axes, mask, "red")
+    points = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
+    np.testing.assert_allclose(points.min(0), [-0.5, 2.5], atol=0.13)
+    np.testing.assert_allclose(points.max(0), [3.5, 4.5], atol=0.13)
+
+
+def test_zoom_box_holds_the_layers_and_stays_inside():
+    view = SliceView(hu=np.zeros((100, 100)), spacing=1.0)
+    for layer in (
+        disc(100, (3, 97), 2),
+        disc(100, (50, 50), 30),
+        disc(100, (0, 0), 1) | disc(100, (99, 99), 1),
+    ):
+        row, column, side = views.zoom_box(view, None, layer)
+        inside = np.zeros((100, 100), bool)
+        inside[row : row + side, column : column + side] = True
+        assert row >= 0
+        assert column >= 0
+        assert side >= 40
+        assert row + side <= 100
+        assert column + side <= 100
+        assert (inside | ~layer).all()
+    assert views.zoom_box(view, None) == (0, 0, 100)
+    assert views.zoom_box(view, np.zeros((100, 100), bool)) == (0, 0, 100)
+
+
+def test_gallery_is_ranked():
+    cases = random_cases(0, patients=12)
+    groups = figures.choose_gallery(cases, "2-GAP fine", 3)
+    ranked = [case.dice for group in groups.values() for case in group]
+    assert [len(group) for group in groups.values()] == [3, 3, 3]
+    assert ranked == sorted(ranked, reverse=True)
+    every = [c for c in cases if c.method == "2-GAP fine" and c.nodules == 1]
+    assert groups["best"][0].dice == max(case.dice for case in every)
+    assert groups["median"][1].dice == pytest.approx(np.median([case.dice for case in every]), abs=0.05)
+    missed = [case for case in every if case.dice == 0]
+    assert groups["worst"][-1].diameter_mm == max(case.diameter_mm for case in missed)
+
+
+def test_gallery_of_few_slices_shows_none_twice():
+    cases = [case for case in random_cases(0) if case.nodules == 1 and case.method == "U-Net"]
+    for number in range(8):
+        groups = figures.choose_gallery(cases[:number], "U-Net", 5)
+        shown = [case for group in groups.values() for case in group]
+        assert len(set(shown)) == len(shown) == number // 3 * 3
+
+
+def test_gallery_draws_empty_and_uneven_groups():
+    case = next(case for case in random_cases(0) if case.nodules == 1 and case.method == "U-Net")
+    figure = figures.gallery(
+        {"best": [(slice_view(), case)] * 2, "worst": [(BARE, case)], "median": []}, "U-Net"
+    )
+    assert len(figure.axes) == 6
+    assert views.to_png(figure)
+    assert views.to_png(figures.gallery({"best": [], "worst": []}, "U-Net"))
+
+
+def test_figure3_means_by_hand():
+    case = next(case for case in random_cases(0) if case.tp == 1 and case.nodules == 1)
+    cases = [
+        dataclasses.replace(case, dice=dice, diameter_mm=diameter, area_mm2=area, area_ref_mm2=30.0)
+        for dice, diameter, area in ((0.5, 5.0, 20.0), (0.7, 5.9, 60.0), (0.9, 6.0, 33.0))
+    ]
+    mean, deviation = plots.binned(cases, "TP Dice")
+    np.testing.assert_allclose(mean[1:3], [0.6, 0.9])
+    np.testing.assert_allclose(deviation[1:3], [0.1, 0], atol=1e-12)
+    assert np.isnan(mean[[0, 3, 4, 5]]).all()
+    np.testing.assert_allclose(plots.binned(cases, "TP DOA, mm²")[0][1:3], [20, 3])
+
+
+def test_figure3_draws_full_and_empty_cases():
+    figure = plots.figure3(random_cases(0))
+    assert len(figure.axes) == 4
+    counts = [label.get_text().split("n = ")[1] for label in figure.axes[0].get_xticklabels()]
+    one = [case for case in random_cases(0) if case.method == "U-Net" and case.nodules == 1]
+    assert sum(map(int, counts)) == len(one)
+    assert views.to_png(figure)
+    assert views.to_png(plots.figure3([]))
+
+
+def test_training_curves():
+    rows = [
+        {"model": model, "epoch": epoch, "split": split, "loss": 1 / epoch, quality: 0.5}
+        for model, quality in (("1-GAP", "accuracy"), ("U-Net", "dice"))
+        for epoch in (1, 2)
+        for split in ("train", "validation")
+    ]
+    figure = plots.training_curves([*rows, {"model": "1-GAP", "epoch": 3, "split": "train"}])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "loss", "accuracy", "dice"]
+    assert all(len(axes.lines) == 2 for axes in figure.axes)
+    assert views.to_png(figure)
+    assert views.to_png(plots.training_curves([]))

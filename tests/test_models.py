@@ -1,0 +1,106 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from wsns.models import preprocess, vgg
+from wsns.models.unet import UNet
+
+# 14,714,688 for VGG16 up to conv5_3; each head a 3x3 convolution to 1,024 filters; two outputs.
+PARAMETERS = {
+    1: 14_714_688 + (9 * 512 + 1) * 1024 + 1024 * 2 + 2,
+    2: 14_714_688 + 2 * (9 * 512 + 1) * 1024 + 2048 * 2 + 2,
+    3: 14_714_688 + 2 * (9 * 512 + 1) * 1024 + (9 * 256 + 1) * 1024 + 3072 * 2 + 2,
+}
+# Counted layer by layer: two convolutions a level, one after each resize, one to the output.
+UNET_PARAMETERS = 34_513_345
+
+
+def count(module: nn.Module, size: int) -> int:
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+
+
+@pytest.mark.parametrize("gaps", [1, 2, 3])
+def test_full_width_network_has_the_parameters_of_vgg16_and_its_heads(gaps):
+    assert count(vgg.VGG(gaps=gaps), 384) == PARAMETERS[gaps]
+
+
+def test_full_width_unet_has_its_parameters():
+    assert count(UNet(), 384) == UNET_PARAMETERS
+
+
+def test_heads_have_the_strides_of_their_blocks():
+    module = vgg.VGG(gaps=3, width=1 / 16)
+    images = jnp.zeros((2, 64, 96, 3))
+    out = module.apply(module.init(jax.random.key(0), images), images)
+    assert [m.shape for m in out.maps] == [(2, 4, 6, 64), (2, 8, 12, 64), (2, 16, 24, 64)]
+    assert out.logits.shape == (2, 2)
+    assert {"conv1_1", "conv2_2", "conv3_3", "conv5_3", "gap5", "gap4", "gap3"} <= set(out.activations)
+
+
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+def test_score_is_the_pooled_and_weighted_map(pool):
+    module = vgg.VGG(gaps=2, width=1 / 16, pool=pool)
+    images = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
+    variables = module.init(jax.random.key(0), images)
+    out = module.apply(variables, images)
+    dense = variables["params"]["classifier"]
+    pooled = np.concatenate([getattr(np.asarray(m), pool)(axis=(1, 2)) for m in out.maps], axis=-1)
+    np.testing.assert_allclose(out.logits, pooled @ dense["kernel"] + dense["bias"], rtol=1e-4, atol=1e-5)
+
+
+def test_log_mean_exp_lies_between_mean_and_maximum():
+    x = jax.random.normal(jax.random.key(0), (3, 5, 7, 4))
+    pooled = vgg.global_pool(x, "lse")
+    assert (pooled > x.mean(axis=(1, 2))).all()
+    assert (pooled < x.max(axis=(1, 2))).all()
+    np.testing.assert_allclose(vgg.global_pool(jnp.full((1, 3, 3, 2), 5.0), "lse"), 5.0, rtol=1e-6)
+
+
+def test_max_pool_equals_flax():
+    x = jax.random.normal(jax.random.key(0), (2, 6, 8, 3))
+    np.testing.assert_array_equal(vgg.max_pool(x), nn.max_pool(x, (2, 2), (2, 2)))
+
+
+def test_unet_keeps_the_size():
+    module = UNet(width=1 / 32)
+    out, _ = jax.eval_shape(module.init_with_output, jax.random.key(0), jnp.zeros((2, 32, 48, 3)))
+    assert out.shape == (2, 32, 48)
+
+
+def test_prepare_windows_reduces_and_normalises():
+    hu = np.full((1, 4, 4), -1000, np.int16)
+    hu[0, :2, :2] = [[400, 400], [400, 3000]]
+    keras = preprocess.prepare(hu, size=2, window=(-1000, 400), preprocessing=preprocess.KERAS)
+    assert keras.shape == (1, 2, 2, 3)
+    np.testing.assert_allclose(keras[0, 0, 0], 255 - np.array(preprocess.KERAS.mean), rtol=1e-6)
+    np.testing.assert_allclose(keras[0, 1, 1], -np.array(preprocess.KERAS.mean), rtol=1e-6)
+
+
+def test_prepare_refuses_a_size_without_whole_factor():
+    with pytest.raises(ValueError, match="no whole factor"):
+        preprocess.prepare(np.zeros((1, 48, 48)), size=32, window=(0, 1), preprocessing=preprocess.LUNG)
+
+
+def test_xla_reduces_right():
+    """jaxlib 0.10.2 returned 0.8 % less without the flag that `import wsns` sets (jax issue 39103)."""
+    rows = jnp.ones((32769, 3)) * 104.5
+    result = jax.jit(jax.vmap(lambda row: jnp.sum(jnp.square(jnp.eye(3) @ row))))(rows)
+    np.testing.assert_allclose(result, 3 * 104.5**2, rtol=1e-6)
+
+
+def test_jitted_gradient_equals_the_eager_one():
+    module = vgg.VGG(gaps=1, width=1 / 16, pool="lse")
+    images = jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
+    params = jax.jit(module.init)(jax.random.key(0), images)["params"]
+
+    def loss(p):
+        return (module.apply({"params": p}, images).logits ** 2).sum()
+
+    jitted = jax.jit(jax.grad(loss))(params)
+    with jax.disable_jit():
+        eager = jax.grad(loss)(params)
+    for a, b in zip(jax.tree.leaves(jitted), jax.tree.leaves(eager), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-6)

@@ -1,0 +1,78 @@
+from types import SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from skimage.transform import resize
+
+from wsns.errors import InputError
+from wsns.segmentation.nam import nam, nam_function, nodule_weights, scale_maps
+
+SHAPES = ((6, 6, 5), (12, 12, 4), (24, 24, 3))
+
+
+def network(gaps, seed=0):
+    """Random activations of `gaps` scales, a final layer and its bias."""
+    rng = np.random.default_rng(seed)
+    maps = tuple(jnp.asarray(rng.random((2, *shape)), jnp.float32) for shape in SHAPES[:gaps])
+    features = sum(shape[-1] for shape in SHAPES[:gaps])
+    return maps, jnp.asarray(rng.normal(size=(features, 2)), jnp.float32), rng.normal(size=2)
+
+
+@pytest.mark.parametrize("gaps", [1, 2, 3])
+@pytest.mark.parametrize("pool", [np.mean, np.sum])
+def test_score_without_bias_is_the_pooled_map(gaps, pool):
+    maps, kernel, bias = network(gaps)
+    pooled = np.concatenate([pool(np.asarray(m, float), axis=(1, 2)) for m in maps], axis=1)
+    scores = pooled @ np.asarray(kernel, float) + bias
+    margin = scores[:, 1] - scores[:, 0]
+    per_scale = scale_maps(maps, nodule_weights(kernel))
+    total = sum(pool(np.asarray(m, float), axis=(1, 2)) for m in per_scale)
+    np.testing.assert_allclose(margin - (bias[1] - bias[0]), total, rtol=1e-4, atol=1e-4)
+
+
+def test_nodule_contrast_explains_the_nodule_score_alone():
+    maps, kernel, _ = network(1)
+    expected = np.tensordot(np.asarray(maps[0]), np.asarray(kernel)[:, 1], axes=1)
+    np.testing.assert_allclose(scale_maps(maps, nodule_weights(kernel, "nodule"))[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("gaps", [1, 2, 3])
+def test_map_is_the_sum_of_the_enlarged_scales(gaps):
+    maps, kernel, _ = network(gaps)
+    weights = nodule_weights(kernel)
+    expected = sum(
+        np.stack([resize(np.asarray(m, float), (48, 48), order=1, mode="edge") for m in scale])
+        for scale in scale_maps(maps, weights)
+    )
+    np.testing.assert_allclose(nam(maps, weights, 48), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_map_is_signed():
+    maps = (jnp.ones((1, 3, 3, 2)),)
+    result = nam(maps, nodule_weights(jnp.array([[3.0, 1.0], [0.0, 0.5]])), 12)
+    np.testing.assert_allclose(result, np.full((1, 12, 12), -1.5), rtol=1e-6)
+
+
+def test_nam_function_composes_preparation_network_and_map():
+    maps, kernel, _ = network(2)
+    params = {"classifier": {"kernel": kernel}}
+
+    def apply(params, images):
+        assert images.shape == (2, 24, 24, 3)
+        return SimpleNamespace(maps=tuple(m * images.mean() for m in maps))
+
+    def prepare(hu):
+        return jnp.repeat(hu[:, ::2, ::2, None] / 100, 3, axis=-1)
+
+    hu = jnp.full((2, 48, 48), 250.0)
+    result = nam_function(apply, prepare, 48)(params, hu)
+    np.testing.assert_allclose(result, 2.5 * nam(maps, nodule_weights(kernel), 48), rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_contrast_and_foreign_weights_are_refused():
+    maps, kernel, _ = network(2)
+    with pytest.raises(InputError, match="contrast"):
+        nodule_weights(kernel, "margin")
+    with pytest.raises(InputError, match="not of one network"):
+        scale_maps(maps[:1], nodule_weights(kernel))

@@ -1,0 +1,171 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wsns.errors import InputError
+from wsns.segmentation.batches import blocks, padded, padded_size
+from wsns.segmentation.options import Options
+from wsns.segmentation.pipeline import segment_slices
+
+SIZE = 64
+OPTIONS = Options(sigma=1.0, hull_closing=4.0, batch=4)
+PARAMS = {"scale": jnp.float32(1.0), "low": jnp.float32(-800.0)}
+
+
+def brightness(width):
+    """A network stand-in: by how much the `width` x `width` pixels around exceed a level, in 1000 HU."""
+
+    def nam_fn(params, hu):
+        window = (1, width, width)
+        above = (hu - params["low"]) / 1000
+        return params["scale"] * jax.lax.reduce_window(above, 0.0, jax.lax.add, window, (1, 1, 1), "SAME")
+
+    return nam_fn
+
+
+NETWORKS = {1: (brightness(15), PARAMS), 2: (brightness(9), PARAMS), 3: (brightness(5), PARAMS)}
+
+
+def disc(row, column, radius):
+    y, x = np.mgrid[:SIZE, :SIZE]
+    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
+
+
+def slices(*nodules, seed=0):
+    """Slices with one lung; each entry lists the slice's nodules (row, column, radius)."""
+    lung = disc(32, 32, 29)
+    rng = np.random.default_rng(seed)
+    hu = np.where(lung, -870, 40) + rng.normal(0, 15, (len(nodules), SIZE, SIZE))
+    truth = np.zeros(hu.shape, bool)
+    for n, places in enumerate(nodules):
+        for place in places:
+            truth[n] |= disc(*place)
+    hu[truth] = 0
+    lungs = np.broadcast_to(lung, hu.shape).astype(np.uint8)
+    return hu.astype(np.int16), lungs, np.full(len(hu), 0.7), truth
+
+
+def segment(hu, lungs, spacing, counts, networks=NETWORKS, options=OPTIONS):
+    # The stand-in sees the chest wall as bright; a real network has learnt not to.
+    return list(segment_slices(np.where(lungs > 0, hu, -870), lungs, spacing, counts, networks, options))
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+def test_the_nodule_is_found_in_every_variant():
+    hu, lungs, spacing, truth = slices([(25, 30, 4)], [(40, 20, 5)], [(30, 45, 3)])
+    results = segment(hu, lungs, spacing, np.ones(3, int))
+    assert len(results) == 3
+    for result, wanted in zip(results, truth, strict=True):
+        assert not result.whole_lung
+        assert result.cut == 0
+        assert sorted(result.nams) == sorted(result.regions) == [1, 2, 3]
+        for gaps in (1, 2, 3):
+            (region,) = result.regions[gaps]
+            assert not (region.scope & ~region.first).any()
+            assert dice(result.fine(gaps), wanted) > 0.7
+            assert not (result.fine(gaps) & ~result.coarse(gaps)).any()
+            np.testing.assert_array_equal(result.coarse(gaps), region.candidates.any(axis=0))
+
+
+def test_screening_picks_the_object_whose_removal_changes_most():
+    hu, lungs, spacing, _ = slices([(30, 24, 4), (30, 36, 2)])
+    wide = {1: (brightness(21), {**PARAMS, "low": jnp.float32(-870.0)})}
+    options = dataclasses.replace(OPTIONS, tau=0.1, sigma=3.0)
+    (result,) = segment(hu, lungs, spacing, np.ones(1, int), wide, options)
+    assert result.coarse(1)[30, 24]
+    assert result.coarse(1)[30, 36]
+    assert result.fine(1)[30, 24]
+    assert not result.fine(1)[30, 36]
+
+
+def test_two_nodules_are_screened_one_by_one():
+    hu, lungs, spacing, truth = slices([(22, 22, 5), (44, 42, 4.6)])
+    one, two = (segment(hu, lungs, spacing, np.array([count]))[0] for count in (1, 2))
+    for gaps in (1, 2, 3):
+        assert len(two.regions[gaps]) == 2
+        assert dice(two.fine(gaps), truth[0]) > 0.7
+        assert one.fine(gaps)[22, 22] != one.fine(gaps)[44, 42]
+
+
+def test_batches_do_not_change_the_result():
+    hu, lungs, spacing, _ = slices(
+        [(25, 30, 4)], [(40, 20, 5), (20, 40, 4)], [(30, 45, 3)], [], [(30, 30, 6)]
+    )
+    counts = np.array([1, 2, 1, 1, 1])
+    together = segment(hu, lungs, spacing, counts)
+    larger = segment(hu, lungs, spacing, counts, options=dataclasses.replace(OPTIONS, batch=32))
+    for n, result in enumerate(together):
+        (alone,) = segment(hu[n : n + 1], lungs[n : n + 1], spacing[:1], counts[n : n + 1])
+        for other in (alone, larger[n]):
+            for gaps in (1, 2, 3):
+                np.testing.assert_array_equal(result.fine(gaps), other.fine(gaps))
+                for a, b in zip(result.regions[gaps], other.regions[gaps], strict=True):
+                    np.testing.assert_allclose(a.scores, b.scores, rtol=1e-4)
+
+
+def test_a_score_does_not_depend_on_the_variant_that_asks_for_it():
+    hu, lungs, spacing, _ = slices([(25, 30, 4)])
+    (result,) = segment(hu, lungs, spacing, np.ones(1, int))
+    first = result.regions[1][0]
+    known = {mask.tobytes(): score for mask, score in zip(first.candidates, first.scores, strict=True)}
+    shared = 0
+    for gaps in (2, 3):
+        region = result.regions[gaps][0]
+        for mask, score in zip(region.candidates, region.scores, strict=True):
+            shared += mask.tobytes() in known
+            assert known.get(mask.tobytes(), score) == score
+    assert shared
+
+
+def test_a_map_that_is_nowhere_positive_looks_in_the_whole_lung():
+    hu, lungs, spacing, _ = slices([(25, 30, 4)])
+    never = {1: (brightness(15), {**PARAMS, "low": jnp.float32(3000.0)}), 2: NETWORKS[2]}
+    (result,) = segment(hu, lungs, spacing, np.array([2]), never)
+    assert result.whole_lung
+    np.testing.assert_array_equal(result.regions[1][0].scope, result.hull)
+    assert result.fine(1)[25, 30]
+
+
+def test_without_candidate_or_lung_the_masks_are_empty():
+    hu, lungs, spacing, _ = slices([], [(25, 30, 4)])
+    lungs = lungs * np.array([1, 0], np.uint8)[:, None, None]
+    for result in segment(hu, lungs, spacing, np.ones(2, int)):
+        for gaps in (1, 2, 3):
+            assert all(region.chosen is None for region in result.regions[gaps])
+            assert not result.coarse(gaps).any()
+            assert not result.fine(gaps).any()
+
+
+def test_too_many_candidates_are_cut_and_counted():
+    hu, lungs, spacing, _ = slices([(25, 30, 5)])
+    few = dataclasses.replace(OPTIONS, max_candidates=1)
+    many, cut = (segment(hu, lungs, spacing, np.ones(1, int), options=o)[0] for o in (OPTIONS, few))
+    assert all(len(region.candidates) == 1 for regions in cut.regions.values() for region in regions)
+    kept = sum(len(region.candidates) - 1 for regions in many.regions.values() for region in regions)
+    assert cut.cut == kept > 0
+
+
+def test_no_slices_give_no_results():
+    hu, lungs, spacing, _ = slices([(25, 30, 4)])
+    assert segment(hu[:0], lungs[:0], spacing[:0], np.ones(0, int)) == []
+
+
+def test_bad_input_is_refused_at_once():
+    hu, lungs, spacing, _ = slices([(25, 30, 4)])
+    with pytest.raises(InputError, match="1-GAP"):
+        segment_slices(hu, lungs, spacing, np.ones(1, int), {2: NETWORKS[2]}, OPTIONS)
+    with pytest.raises(InputError, match="counts"):
+        segment_slices(hu, lungs, spacing, np.zeros(1, int), NETWORKS, OPTIONS)
+
+
+def test_batches_have_few_sizes():
+    assert [b.indices(7)[:2] for b in blocks(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+    assert [padded_size(n, 32) for n in (1, 4, 5, 16, 17, 32)] == [4, 4, 8, 16, 32, 32]
+    assert [padded_size(n, 6) for n in (1, 5, 6)] == [4, 6, 6]
+    np.testing.assert_array_equal(padded(np.array([[1, 2]]), 2), [[1, 2], [0, 0]])

@@ -1,0 +1,140 @@
+import html.parser
+import itertools
+import re
+
+import pytest
+from evaluation_cases import random_cases
+
+from wsns.evaluation import markup, report
+from wsns.evaluation.table import Effort, table1
+
+TABLE = table1(random_cases(0), effort=Effort(5000, 50))
+PNG = bytes.fromhex("89504e470d0a1a0a")
+
+
+def content(**other):
+    values = {
+        "table": TABLE,
+        "source": "LIDC twin",
+        "synthetic": True,
+        "splits": [report.SplitCount("train", 30, 31, 1200, 1201), report.SplitCount("test", 8, 8, 30, 36)],
+        "start": "shapes trunk, not ImageNet",
+        "split_fingerprint": "0123456789abcdef",
+        "pictures": [report.Picture(PNG, "Figure A. <Path>", 'Eight "panels"')],
+        "choices": [("Scope threshold", "0.5")],
+        "notes": ["Demo's network"],
+        "config": {"data": {"crop": 384, "seed": 2017}, "gaps": [1, 2, 3]},
+        "environment": {"jax": "0.10.2", "git": {"commit": "abc & def"}},
+        "accounting": {
+            "scans": 1018,
+            "readings": [{"reading": "default", "slices": 10328}, {"reading": "paper"}],
+        },
+    }
+    return report.ReportContent(**values | other)
+
+
+class Page(html.parser.HTMLParser):
+    """Collects tags and text, and fails on tags that don't nest."""
+
+    void = frozenset({"meta", "link", "img"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_page_is_self_contained():
+    text = report.render(content())
+    page = Page(text)
+    for tag, attrs in page.tags:
+        assert tag not in ("script", "iframe", "object")
+        for name in ("src", "href", "srcset", "action"):
+            assert (attrs.get(name) or "data:").startswith("data:")
+        assert not any(name.startswith("on") for name in attrs)
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_twin_is_called_synthetic_before_the_first_figure():
+    text = report.render(content())
+    assert text.index(report.SYNTHETIC) < text.index("<table")
+    assert "LIDC twin (synthetic, not LIDC results)" in text
+
+
+def test_real_scans_are_called_real():
+    text = report.render(content(synthetic=False, source="LIDC-IDRI"))
+    assert "LIDC-IDRI (real scans)" in text
+    assert "synthetic" not in text.lower()
+
+
+def test_page_opens_with_table_1_and_its_basis():
+    text = report.render(content())
+    headings = re.findall(r"<h2>(.*?)</h2>", text)
+    assert headings[:2] == ["Table 1", "What this stands on"]
+    words = " ".join(Page(text).words)
+    for said in (
+        "shapes trunk, not ImageNet",
+        "0123456789abcdef",
+        "1,200",
+        "Demo's network",
+        "data.crop",
+        "0.10.2",
+    ):
+        assert said in words
+    assert "2017" in words
+    assert "2,017" not in words
+    assert text.count('class="paper"') == 7 + 1
+
+
+def test_page_is_accessible():
+    page = Page(report.render(content()))
+    tags = [tag for tag, _ in page.tags]
+    assert dict(page.tags)["html"]["lang"] == "en"
+    assert tags.count("h1") == tags.count("main") == tags.count("title") == 1
+    levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h\d", tag)]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert tags.count("caption") == tags.count("table")
+    for tag, attrs in page.tags:
+        if tag == "img":
+            assert attrs["alt"] == 'Eight "panels"'
+        if tag == "th":
+            assert attrs["scope"] in ("col", "row")
+        if attrs.get("role") == "region":
+            assert attrs["tabindex"] == "0"
+            assert attrs["aria-label"]
+
+
+def test_text_is_escaped():
+    text = report.render(content(start="<b>&", notes=["<script>"]))
+    assert "<script" not in text
+    assert "&lt;b&gt;&amp;" in text
+
+
+@pytest.mark.parametrize("patients", [1, 2])
+def test_few_patients_are_no_result(patients):
+    table = table1(random_cases(0, patients=patients))
+    assert "are no result" in report.render(content(table=table, synthetic=False))
+
+
+def test_least_content_renders():
+    table = table1([case for case in random_cases(0) if case.nodules == 0 and case.method == "U-Net"])
+    text = report.render(report.ReportContent(table, "LIDC-IDRI", False, [], "random", "0"))
+    assert "no slice with two nodules" in text
+    assert "nan" not in text
+
+
+def test_flatten():
+    flat = markup.flatten({"a": {"b": 1234567, "seed": 1234}, "c": [], "d": (1, "x"), "e": True, "f": None})
+    assert flat == {"a.b": "1,234,567", "a.seed": "1234", "c": "none", "d": "1, x", "e": "True", "f": "None"}

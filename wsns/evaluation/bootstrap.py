@@ -1,0 +1,46 @@
+"""Intervals by resampling patients, never slices: those of one patient resemble each other."""
+
+import dataclasses
+
+import numpy as np
+
+DRAWS = 2000
+LEVEL = 95.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval; NaN where it has nothing to stand on."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+def patient_weights(patients: int, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+    """Returns (1 + draws, patients): a row of ones, then how often each draw took each patient.
+
+    The first row gives the figures themselves, the others their spread. The same weights for every method
+    make differences between methods paired. A single patient has no spread: there are no draws then.
+    """
+    if patients < 2:
+        return np.ones((1, patients))
+    draw = np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), size=draws)
+    return np.vstack([np.ones((1, patients)), draw])
+
+
+def estimate(values: np.ndarray) -> Estimate:
+    """Returns the figure of the first entry with the percentile interval of the others.
+
+    Draws in which the figure is not defined (no true positive among the patients drawn) are left out.
+    Without draws the interval is NaN rather than a deceptive point.
+
+    Args:
+        values: (1 + draws,) as from `patient_weights`' rows.
+    """
+    draws = values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(values[0]) or draws.size == 0:
+        return Estimate(float(values[0]))
+    tail = (100 - LEVEL) / 2
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return Estimate(float(values[0]), float(low), float(high))

@@ -1,0 +1,127 @@
+"""The figures made of numbers: the paper's Figure 3, and training curves."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from wsns.evaluation.cases import COARSE, FINE, METHODS, Case
+from wsns.evaluation.figures import WIDTH
+
+BINS_MM = (0.0, 4.0, 6.0, 8.0, 10.0, 15.0, float("inf"))
+COLOURS = dict(
+    zip(("1-GAP", "2-GAP", "3-GAP", "U-Net"), ("#0072B2", "#D55E00", "#009E73", "#000000"), strict=True)
+)
+MARKERS = dict(zip(COLOURS, "o^sD", strict=True))
+SPLITS = {"train": ("#0072B2", "solid"), "validation": ("#D55E00", "dashed")}
+
+
+def figure3(cases: Sequence[Case]) -> Figure:
+    """Draws TP Dice and TP DOA against the nodule's diameter, mean ± SD, coarse above and fine below.
+
+    The diameter is that of the disc with the area of the consensus in the slice. True positives among the
+    slices with one nodule, whose number (found or missed) stands under each bin.
+    """
+    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    grid = figure.subplots(2, 2, sharey="col")
+    for panels, (name, methods) in zip(
+        grid, (("coarse", COARSE), ("fine, U-Net", (*FINE, "U-Net"))), strict=True
+    ):
+        shown = [method for method in METHODS if method in methods]
+        for axes, quantity in zip(panels, ("TP Dice", "TP DOA, mm²"), strict=True):
+            _against_size(axes, cases, shown, quantity)
+            axes.set_title(f"{quantity}, {name}", fontsize=10)
+    return figure
+
+
+def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draws loss and accuracy (Dice for the U-Net) per epoch, one column per model.
+
+    Args:
+        rows: of `metrics.jsonl`: model, epoch, split, loss, accuracy or dice; one that lacks a value is
+            passed over.
+    """
+    models = list(dict.fromkeys(str(row["model"]) for row in rows)) or [""]
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    grid = figure.subplots(2, len(models), squeeze=False, sharex="col")
+    for column, model in enumerate(models):
+        own = [row for row in rows if row["model"] == model]
+        quality = "dice" if any("dice" in row for row in own) else "accuracy"
+        for axes, key in zip(grid[:, column], ("loss", quality), strict=True):
+            _curves(axes, own, key)
+        grid[0, column].set_title(model, fontsize=10)
+        grid[1, column].set_xlabel("epoch", fontsize=9)
+        grid[1, column].set_ylim(0, 1.02)
+    if grid[0, 0].get_legend_handles_labels()[0]:
+        grid[0, 0].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _against_size(axes: Axes, cases: Sequence[Case], methods: Sequence[str], quantity: str) -> None:
+    counts = np.zeros(len(BINS_MM) - 1, int)
+    for place, method in enumerate(methods):
+        rows = [case for case in cases if case.method == method and case.nodules == 1]
+        counts = np.histogram([case.diameter_mm or 0 for case in rows], BINS_MM)[0]
+        true = [case for case in rows if case.tp]
+        mean, deviation = binned(true, quantity)
+        model = method.split()[0]
+        at = np.arange(len(mean)) + (place - (len(methods) - 1) / 2) * 0.14
+        axes.errorbar(
+            at, mean, deviation, color=COLOURS[model], marker=MARKERS[model], markersize=5, capsize=2,
+            linewidth=1.2, elinewidth=0.9, label=model,
+        )  # fmt: skip
+    names = [_bin_name(low, high) for low, high in itertools.pairwise(BINS_MM)]
+    axes.set_xticks(range(len(names)), [f"{name}\nn = {n}" for name, n in zip(names, counts, strict=True)])
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel("diameter, mm; n slices with one nodule", fontsize=9)
+    axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
+    axes.set_axisbelow(True)
+    if quantity == "TP Dice":
+        axes.set_ylim(0, 1)
+    else:
+        axes.set_ylim(bottom=0)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            fontsize=8,
+            frameon=False,
+            ncols=len(methods),
+            loc="lower right" if quantity == "TP Dice" else "upper left",
+        )
+
+
+def binned(true: Sequence[Case], quantity: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation per bin of the diameter, NaN in a bin without a true positive."""
+    values = np.array(
+        [
+            case.dice if quantity == "TP Dice" else abs(case.area_mm2 - (case.area_ref_mm2 or 0))
+            for case in true
+        ],
+        float,
+    )
+    which = np.digitize([case.diameter_mm or 0 for case in true], BINS_MM) - 1
+    groups = [values[which == number] for number in range(len(BINS_MM) - 1)]
+    mean = np.array([group.mean() if group.size else np.nan for group in groups])
+    return mean, np.array([group.std() if group.size else np.nan for group in groups])
+
+
+def _bin_name(low: float, high: float) -> str:
+    if low == 0:
+        return f"< {high:g}"
+    return f"≥ {low:g}" if np.isinf(high) else f"{low:g}–{high:g}"
+
+
+def _curves(axes: Axes, rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    for split, (colour, style) in SPLITS.items():
+        points = sorted((row["epoch"], row[key]) for row in rows if row.get("split") == split and key in row)
+        if points:
+            epochs, values = zip(*points, strict=True)
+            axes.plot(epochs, values, color=colour, linestyle=style, marker=".", markersize=4, label=split)
+    axes.set_ylabel(key, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(color="#DDDDDD", linewidth=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

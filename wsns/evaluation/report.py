@@ -1,0 +1,227 @@
+"""`report.html`: one self-contained page that opens with Table 1 and says what it stands on."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wsns.evaluation import markup, paper, table_text
+from wsns.evaluation.cases import FINE
+from wsns.evaluation.table import Row, Table
+
+SYNTHETIC = "Synthetic data: these are not LIDC results."
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitCount:
+    """What one split holds: patients, scans, and slices with and without a nodule."""
+
+    split: str
+    patients: int
+    scans: int
+    positives: int
+    negatives: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure as PNG, with its caption and, for those who can't see it, what it shows."""
+
+    png: bytes
+    caption: str
+    alt: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ReportContent:
+    """All that the page says.
+
+    Attributes:
+        table: Table 1.
+        source: the data in words, as "LIDC twin" or "LIDC-IDRI".
+        synthetic: whether the images are synthetic.
+        splits: what went in, per split.
+        start: what the trunk started from, as "shapes trunk, not ImageNet".
+        split_fingerprint: of the patients' split.
+        pictures: the figures, in order.
+        choices: (subject, what was chosen) where the paper is silent.
+        notes: further remarks about this run, a sentence or two each.
+        config: `config.json`.
+        environment: `environment.json`: versions, devices, git state.
+        accounting: `accounting.json`: values, mappings, or lists of rows, which become tables.
+    """
+
+    table: Table
+    source: str
+    synthetic: bool
+    splits: Sequence[SplitCount]
+    start: str
+    split_fingerprint: str
+    pictures: Sequence[Picture] = ()
+    choices: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    accounting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def source_line(source: str, *, synthetic: bool) -> str:
+    """Returns the data in words as every table's heading says them."""
+    return f"{source} (synthetic, not LIDC results)" if synthetic else f"{source} (real scans)"
+
+
+def render(content: ReportContent) -> str:
+    """Returns the page: HTML with its style and pictures inside, without scripts or links."""
+    title = (
+        f"Weakly-supervised nodule segmentation: {source_line(content.source, synthetic=content.synthetic)}"
+    )
+    table = content.table
+    body = [
+        _header(content),
+        markup.section("Table 1", _table1(content), markup.bullets(table_text.remarks(table), style="notes")),
+        _basis(content),
+        markup.section("Slice classification", _classifiers(table)),
+        markup.section("Fine against coarse", _gains(table)),
+        markup.section("Slices with two nodules", _two_nodules(table)),
+        markup.section("Labelling effort", _effort(table)),
+        markup.section("Figures", *(markup.picture(p.png, p.alt, p.caption) for p in content.pictures)),
+        markup.section("Chosen where the paper is silent", _choices(content.choices)),
+        markup.section("Accounting", *_accounting(content.accounting)),
+        markup.section(
+            "Configuration and versions",
+            markup.folded("Configuration (config.json)", markup.definitions(content.config)),
+            markup.folded("Versions and devices (environment.json)", markup.definitions(content.environment)),
+        ),
+    ]
+    return markup.page(title, "\n".join(part for part in body if part))
+
+
+def _header(content: ReportContent) -> str:
+    lead = f"After {paper.CITATION}. {table_text.basis(content.table)}."
+    lines = [
+        "<header>",
+        "<h1>Weakly-supervised segmentation of pulmonary nodules</h1>",
+        f'<p class="lead">{markup.text(lead)}</p>',
+    ]
+    if content.synthetic:
+        lines.append(
+            f'<p class="alarm"><strong>{SYNTHETIC}</strong> Every image here was generated '
+            f"({markup.text(content.source)}): the geometry and the readers’ outlines come from LIDC-IDRI, "
+            "the pixels do not. The figures say nothing about real scans.</p>"
+        )
+    return "\n".join([*lines, "</header>"])
+
+
+def _table1(content: ReportContent) -> str:
+    heads = [heading for _, _, heading, _, _ in table_text.SHOWN]
+    head = "".join(f'<th scope="col">{markup.text(cell)}</th>' for cell in ("Method", *heads))
+    data = source_line(content.source, synthetic=content.synthetic)
+    caption = (
+        f"{data}: mean ± SD, below it the 95 % interval. In italics, the paper’s own figures on LIDC-IDRI."
+    )
+    rows = "\n".join(_table1_rows(row) for row in content.table.rows)
+    return '<p class="hint">The table scrolls sideways.</p>' + markup.scrolling(
+        "Table 1",
+        f'<table class="table1">\n<caption><span>{markup.text(caption)}</span></caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{rows}\n</tbody>\n</table>",
+    )
+
+
+def _table1_rows(row: Row) -> str:
+    """Returns a method's row and the paper's under it."""
+    cells = ""
+    for value, span in zip(table_text.value_cells(row), table_text.interval_cells(row), strict=True):
+        below = f'<span class="span">{markup.text(span)}</span>' if span else ""
+        cells += f"<td>{markup.text(value)}{below}</td>"
+    printed = "".join(f"<td>{markup.text(cell)}</td>" for cell in table_text.paper_cells(row.method))
+    group = ' class="group"' if row.method in (FINE[0], "U-Net") else ""
+    return (
+        f'<tr{group}><th scope="row">{markup.text(row.method)}</th>{cells}</tr>\n'
+        f'<tr class="paper"><th scope="row">{markup.PAPERS}</th>{printed}</tr>'
+    )
+
+
+def _basis(content: ReportContent) -> str:
+    """Returns the box that says what all figures stand on."""
+    data = source_line(content.source, synthetic=content.synthetic)
+    facts = {
+        "Images": data,
+        "Trunk’s start": content.start,
+        "Split by patient, fingerprint": content.split_fingerprint,
+    }
+    counts = [
+        (s.split, f"{s.patients:,}", f"{s.scans:,}", f"{s.positives:,}", f"{s.negatives:,}")
+        for s in content.splits
+    ]
+    heads = ("Split", "Patients", "Scans", "Slices with a nodule", "Slices without")
+    return (
+        '<section class="basis">\n<h2>What this stands on</h2>\n'
+        + markup.definitions(facts)
+        + (markup.table("What went in", heads, counts) if counts else "")
+        + markup.bullets(list(content.notes))
+        + "\n</section>"
+    )
+
+
+def _classifiers(table: Table) -> str:
+    rows = [
+        (model, *(f"{v} ({s})" if s else v for v, s in ((accuracy, span), (auc, auc_span))),
+         f"{100 * paper.ACCURACY[model]:.1f}")
+        for model, accuracy, span, auc, auc_span in table_text.classifier_lines(table)
+    ]  # fmt: skip
+    heads = ("Model", "Accuracy, %", "AUC", "The paper’s accuracy, %")
+    caption = "All test slices, at a score of 0.5; in brackets the 95 % interval over patients"
+    return markup.table(caption, heads, rows) if rows else ""
+
+
+def _gains(table: Table) -> str:
+    if not table.gains:
+        return ""
+    return (
+        f"<p>TP Dice, fine minus coarse: {markup.text(table_text.gain_line(table))}. "
+        "In brackets the 95 % interval, paired over patients.</p>"
+    )
+
+
+def _two_nodules(table: Table) -> str:
+    if not any(row.n for row in table.two_nodules):
+        return "<p>The test split has no slice with two nodules.</p>"
+    slices, both, one = paper.TWO_NODULES
+    rows: list[tuple[object, ...]] = [(row.method, row.both, row.one, row.none) for row in table.two_nodules]
+    rows.append((f"{markup.PAPERS}, {paper.TWO_NODULES_MODEL}", both, one, slices - both - one))
+    caption = (
+        f"{table.two_nodules[0].n:,} slices (in the paper {slices}), "
+        "by how many of the two nodules the result overlaps"
+    )
+    return markup.table(caption, ("Method", "Both", "One", "None"), rows)
+
+
+def _effort(table: Table) -> str:
+    if table.effort is None:
+        return ""
+    voxels, slices = paper.EFFORT
+    return (
+        f"<p>One slice label stands for {table_text.number(table.effort.ratio, 0)} voxels of the consensus "
+        f"({table.effort.voxels:,} voxels, {table.effort.slices:,} slices with and without a nodule). "
+        f"The paper’s: {voxels / slices:.0f} ({voxels:,} / {slices:,}).</p>"
+    )
+
+
+def _choices(choices: Sequence[tuple[str, str]]) -> str:
+    return markup.table("Not stated in the paper", ("Subject", "Chosen"), choices) if choices else ""
+
+
+def _accounting(accounting: Mapping[str, Any]) -> list[str]:
+    """Returns a table for each list of rows, and the other values together."""
+    tables = {
+        name: value
+        for name, value in accounting.items()
+        if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value)
+    }
+    plain = {name: value for name, value in accounting.items() if name not in tables}
+    parts = [markup.definitions(plain)]
+    for name, rows in tables.items():
+        heads = list(dict.fromkeys(key for row in rows for key in row))
+        flat = [markup.flatten(row) for row in rows]
+        parts.append(markup.table(name, heads, [[row.get(key, "") for key in heads] for row in flat]))
+    return parts

@@ -1,0 +1,79 @@
+"""From a config to a network: module, first parameters, input preparation."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from wsns.errors import InputError
+from wsns.models import pretrained
+from wsns.models.preprocess import LUNG, Preprocessing, prepare
+from wsns.models.unet import UNet
+from wsns.models.vgg import VGG
+
+MODELS = ("gap1", "gap2", "gap3", "unet")
+TITLES = {"gap1": "1-GAP", "gap2": "2-GAP", "gap3": "3-GAP", "unet": "U-Net"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """A module, how its input is made from crops (B, S, S) in HU, and what its parameters start from.
+
+    `apply(params, images)` is the forward pass. Keep one `Network` per model: jitted functions that take
+    `apply` or `prepare` compile anew for a new one.
+    """
+
+    module: nn.Module
+    prepare: Callable[[jax.Array], jax.Array]
+    start: pretrained.Trunk | None
+
+    def apply(self, params: Any, images: jax.Array) -> Any:
+        """Runs the network on prepared images."""
+        return self.module.apply({"params": params}, images)
+
+    def first_params(self, seed: int, size: int) -> dict[str, Any]:
+        """Returns the parameters before training, for inputs of `size` pixels.
+
+        Raises:
+            InputError: if the trunk does not fit the network.
+        """
+        params = self.module.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)))["params"]
+        return pretrained.with_trunk(params, self.start) if self.start else params
+
+
+def build(config: ConfigDict, name: str) -> Network:
+    """Returns the network `name` ('gap1', 'gap2', 'gap3' or 'unet') of a config.
+
+    Raises:
+        InputError: for another name or for impossible settings.
+    """
+    model = config.model
+    _check(config, name)
+    if name == "unet":
+        return Network(UNet(width=config.unet.width), _prepare(config, LUNG), None)
+    trunk = pretrained.load_trunk(model.start, model.weights)
+    vgg = VGG(gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool)
+    return Network(vgg, _prepare(config, trunk.preprocessing), trunk)
+
+
+def _prepare(config: ConfigDict, preprocessing: Preprocessing) -> Callable[[jax.Array], jax.Array]:
+    return functools.partial(
+        prepare, size=config.model.size, window=tuple(config.model.window), preprocessing=preprocessing
+    )
+
+
+def _check(config: ConfigDict, name: str) -> None:
+    if name not in MODELS:
+        raise InputError(f"config.models names {name!r}; there are {', '.join(MODELS)}")
+    size, crop = config.model.size, config.data.crop
+    if size % 16 or crop % size:
+        raise InputError(
+            f"model.size={size}, data.crop={crop}: the input must be a multiple of 16 and divide the crop"
+        )
+    if config.model.pool not in ("mean", "sum", "lse"):
+        raise InputError(f"model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")

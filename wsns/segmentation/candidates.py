@@ -1,0 +1,130 @@
+"""Candidates: pieces of the slice's phases inside a scope, each of which may be the nodule.
+
+Opened with two discs, so that vessels and the pleura come off; nested outlines of one object are meant.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import ndimage
+
+EIGHT = np.ones((3, 3), bool)
+MIN_PIXELS = 3
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Candidates:
+    """`masks` is (M, S, S) bool, the largest first; `cut` says how many smaller ones were left out."""
+
+    masks: np.ndarray
+    cut: int
+
+
+def hull(lungs: np.ndarray, spacing: float, closing: float = 10.0, min_part: float = 100.0) -> np.ndarray:
+    """Returns the lungs with pleural nodules and hilar vessels closed in: (S, S) bool.
+
+    Args:
+        lungs: (S, S) int, 1 and 2 for the two lungs, 0 elsewhere.
+        spacing: mm per pixel.
+        closing: radius in mm of the disc.
+        min_part: mm2; smaller parts of a lung are left out.
+    """
+    result = np.zeros(lungs.shape, bool)
+    for side, box in enumerate(ndimage.find_objects(lungs), start=1):
+        if box is not None:
+            result[box] |= _closed(_large_parts(lungs[box] == side, min_part / spacing**2), closing / spacing)
+    return result
+
+
+def candidates(
+    labels: np.ndarray,
+    scope: np.ndarray,
+    hull: np.ndarray,
+    spacing: float,
+    *,
+    openings: tuple[float, ...] = (1.5, 3.0),
+    min_area: float = 4.0,
+    limit: int = 32,
+) -> Candidates:
+    """Returns the candidates of a scope.
+
+    For each phase from 1 up, the pixels of this phase or a denser one inside scope and hull are opened with
+    each disc; every 8-connected piece, grown by one pixel (4-neighbours: readers draw outside the edge), is a
+    candidate. Equal ones count once.
+
+    Args:
+        labels: (S, S) int, phases by ascending density, see `wsns.segmentation.icm`.
+        scope: (S, S) bool, where to look.
+        hull: (S, S) bool, see `hull`.
+        spacing: mm per pixel.
+        openings: radii of the discs in pixels.
+        min_area: mm2 of a piece before it is grown; it has at least 3 pixels in any case.
+        limit: most candidates; the largest stay.
+    """
+    inside = scope & hull
+    if not inside.any():
+        return Candidates(np.zeros((0, *scope.shape), bool), 0)
+    box = _with_margin(ndimage.find_objects(inside.astype(np.uint8))[0], 1, scope.shape)
+    smallest = max(MIN_PIXELS, min_area / spacing**2)
+    found: dict[bytes, np.ndarray] = {}
+    for phase in range(1, int(labels[inside].max()) + 1):
+        dense = _large_parts((labels[box] >= phase) & inside[box], smallest)
+        # A disc is 8-connected: opened together, components give what each gives alone.
+        for radius in openings:
+            for piece in _pieces(opened(dense, radius), smallest):
+                found.setdefault(np.packbits(piece).tobytes(), piece)
+    ordered = sorted(found.values(), key=lambda piece: -int(piece.sum()))
+    masks = np.zeros((min(len(ordered), limit), *scope.shape), bool)
+    for mask, piece in zip(masks, ordered, strict=False):
+        mask[box] = piece
+    return Candidates(masks, max(len(ordered) - limit, 0))
+
+
+def dilated(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Returns the mask grown by a disc: all pixels within `radius` pixels of one of it."""
+    return ndimage.distance_transform_edt(~mask) <= radius if mask.any() else mask
+
+
+def eroded(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Returns the pixels around which a disc of `radius` pixels fits into the mask, and into the array."""
+    return ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > radius
+
+
+def opened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Returns the union of all discs of `radius` pixels that fit into the mask."""
+    return dilated(eroded(mask, radius), radius)
+
+
+def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
+    margin = int(np.ceil(radius)) + 1
+    filled = np.pad(ndimage.binary_fill_holes(mask), margin)
+    closed = eroded(dilated(filled, radius), radius)
+    return ndimage.binary_fill_holes(closed)[margin:-margin, margin:-margin]
+
+
+def _large_parts(mask: np.ndarray, smallest: float) -> np.ndarray:
+    """Returns the mask without 8-connected parts of fewer than `smallest` pixels."""
+    parts, _ = ndimage.label(mask, EIGHT)
+    large = np.bincount(parts.ravel()) >= smallest
+    large[0] = False
+    return large[parts]
+
+
+def _pieces(mask: np.ndarray, smallest: float) -> list[np.ndarray]:
+    """Returns the 8-connected parts of at least `smallest` pixels, each grown by one pixel."""
+    parts, _ = ndimage.label(mask, EIGHT)
+    pieces = []
+    for part, box in enumerate(ndimage.find_objects(parts), start=1):
+        near = _with_margin(box, 1, mask.shape)
+        inside = parts[near] == part
+        if inside.sum() >= smallest:
+            piece = np.zeros(mask.shape, bool)
+            piece[near] = ndimage.binary_dilation(inside)
+            pieces.append(piece)
+    return pieces
+
+
+def _with_margin(box: tuple[slice, slice], margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    low = [max(side.start - margin, 0) for side in box]
+    high = [min(side.stop + margin, length) for side, length in zip(box, shape, strict=True)]
+    return slice(low[0], high[0]), slice(low[1], high[1])

@@ -1,0 +1,96 @@
+"""Nodule activation maps (Eq. 1-3): the feature maps, weighted as the classifier weights them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from wsns.errors import InputError
+
+NamFunction = Callable[[Any, jax.Array], jax.Array]
+"""`nam_fn(params, hu (B, S, S) float32 HU) -> (B, S, S) float32`, pure; the same object for every call."""
+
+
+class HasMaps(Protocol):
+    """What a network returns, as far as this package uses it."""
+
+    maps: tuple[jax.Array, ...]
+
+
+def nodule_weights(kernel: jax.Array, contrast: str = "difference") -> jax.Array:
+    """Returns the weight (K,) of each feature for the nodule class.
+
+    Args:
+        kernel: (K, 2), the final layer; class 1 is "nodule".
+        contrast: 'difference' (nodule minus normal weight: the map then explains the margin between the two
+            scores) or 'nodule' (the nodule weight alone).
+
+    Raises:
+        InputError: on any other `contrast`.
+    """
+    if contrast == "difference":
+        return kernel[:, 1] - kernel[:, 0]
+    if contrast == "nodule":
+        return kernel[:, 1]
+    raise InputError(f"contrast is {contrast!r}: use 'difference' or 'nodule'")
+
+
+def scale_maps(maps: Sequence[jax.Array], weights: jax.Array) -> tuple[jax.Array, ...]:
+    """Returns the NAM of each scale at its own resolution, signed (Eq. 2): sum over k of w_k a_k.
+
+    With mean pooling the means of the result, summed over scales, are the score without its bias (Eq. 3);
+    with sum pooling its sums are.
+
+    Args:
+        maps: per scale (B, h, w, F) activations that go into global pooling.
+        weights: (sum of F,) in the order in which the pooled features are concatenated.
+
+    Returns:
+        Per scale (B, h, w).
+
+    Raises:
+        InputError: if there are not as many weights as channels.
+    """
+    widths = [m.shape[-1] for m in maps]
+    if sum(widths) != weights.shape[0]:
+        raise InputError(f"{weights.shape[0]} weights for maps of {widths} channels: not of one network")
+    starts = [sum(widths[:i]) for i in range(len(widths))]
+    return tuple(
+        jnp.einsum("bhwk,k->bhw", m, weights[start : start + width])
+        for m, start, width in zip(maps, starts, widths, strict=True)
+    )
+
+
+def nam(maps: Sequence[jax.Array], weights: jax.Array, size: int) -> jax.Array:
+    """Returns the (multi-GAP) NAM (B, size, size): the scales' maps, bilinearly up-sampled and summed."""
+    upsampled = [jax.image.resize(m, (m.shape[0], size, size), "bilinear") for m in scale_maps(maps, weights)]
+    return sum(upsampled[1:], start=upsampled[0])
+
+
+def nam_function(
+    apply: Callable[[Any, jax.Array], HasMaps],
+    prepare: Callable[[jax.Array], jax.Array],
+    size: int,
+    contrast: str = "difference",
+) -> NamFunction:
+    """Composes preparation, network and NAM into the one function that segmentation calls.
+
+    Make it once per network and keep it: jitted callers take it as a static argument, so a new one compiles
+    anew.
+
+    Args:
+        apply: `apply(params, images)`, the network; its result has `maps`.
+        prepare: turns HU crops (B, S, S) into the network's input.
+        size: S, pixels along the crop's edge.
+        contrast: see `nodule_weights`.
+
+    Returns:
+        `nam_fn(params, hu)`; `params['classifier']['kernel']` is the final layer.
+    """
+
+    def nam_fn(params: Any, hu: jax.Array) -> jax.Array:
+        maps = apply(params, prepare(hu)).maps
+        return nam(maps, nodule_weights(params["classifier"]["kernel"], contrast), size)
+
+    return nam_fn

@@ -1,0 +1,52 @@
+"""The task 'pretrain_shapes': makes the stand-in for ImageNet that ships with the project."""
+
+import json
+import pathlib
+
+from ml_collections import ConfigDict
+
+from wsns import workdir as files
+from wsns.models import build, pretrained, shapes
+from wsns.training import checkpoints, loop, objectives
+
+
+def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
+    """Trains the first of `config.models` to tell patches with a blob from patches without one.
+
+    Leaves the trunk of the best epoch as `shapes_trunk.npz` in the workdir. The patches are procedural: no
+    slice and no reader's mask is involved.
+    """
+    shown = config.shapes
+    name = config.models[0]
+    network = build.build(config, name)
+    held_out = shown.patches // 10
+    images, labels = shapes.patches(config.seed, shown.patches + held_out, size=config.model.size)
+    training = {"hu": images[held_out:], "label": labels[held_out:]}
+    validation = {"hu": images[:held_out], "label": labels[:held_out]}
+    steps = -(-shown.patches // config.train.batch)
+    loop.fit(
+        "shapes",
+        objectives.classification(network.apply, network.prepare),
+        objectives.adam(config.shapes.rate, config.train.decay, steps),
+        network.first_params(config.seed, config.model.size),
+        training,
+        validation,
+        loop.LoopOptions(config.train.epochs, config.train.batch, config.seed, config.train.flip),
+        workdir / "shapes",
+        "accuracy",
+    )
+    rows = [json.loads(line) for line in (workdir / "shapes" / "metrics.jsonl").read_text().splitlines()]
+    made_by = {
+        "command": "python main.py --config=configs/pretrain_shapes.py --workdir=runs/shapes",
+        "version": shapes.VERSION,
+        "seed": config.seed,
+        "patches": shown.patches,
+        "size": config.model.size,
+        "epochs": config.train.epochs,
+        "accuracy": max(row["accuracy"] for row in rows if row["split"] == "validation"),
+    }
+    path = workdir / "shapes_trunk.npz"
+    files.write_bytes(
+        path, pretrained.pack_trunk(checkpoints.best_params(workdir / "shapes" / "checkpoints"), made_by)
+    )
+    print(f"{path}: {made_by['accuracy']:.2f} of held-out patches right")

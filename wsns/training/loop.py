@@ -1,0 +1,174 @@
+"""The one training loop: VGG and U-Net differ in their objective and optimiser only."""
+
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from tensorboardX import SummaryWriter
+
+from wsns import progress, workdir
+from wsns.errors import InputError
+from wsns.training import checkpoints
+from wsns.training import step as steps
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopOptions:
+    """How long, in which portions and with which random numbers a network is trained.
+
+    `flip` mirrors each training slice at random, left to right and front to back.
+    """
+
+    epochs: int
+    batch: int
+    seed: int
+    flip: bool
+
+
+def batches(data: Arrays, size: int) -> Iterator[Arrays]:
+    """Yields the examples in order, `size` at a time, the last batch padded; `weight` is 0 for padding."""
+    total = len(next(iter(data.values())))
+    for start in range(0, total, size):
+        rows = np.arange(start, start + size)
+        batch = {name: values[np.minimum(rows, total - 1)] for name, values in data.items()}
+        yield batch | {"weight": (rows < total).astype(np.float32)}
+
+
+def shuffled(data: Arrays, rng: np.random.Generator, flip: bool) -> Arrays:
+    """Returns the examples in random order, each image (N, S, S) mirrored at random if `flip`."""
+    order = rng.permutation(len(next(iter(data.values()))))
+    taken = {name: values[order] for name, values in data.items()}
+    if not flip:
+        return taken
+    images = [name for name, values in taken.items() if values.ndim == 3]
+    for axis in (1, 2):
+        chosen = rng.random(len(order)) < 0.5
+        for name in images:
+            taken[name][chosen] = np.flip(taken[name][chosen], axis)
+    return taken
+
+
+def evaluate(eval_step: Any, params: Any, data: Arrays, batch: int, devices: int) -> dict[str, float]:
+    """Returns the mean loss and score over a data set; `params` are replicated."""
+    total: dict[str, float] = {}
+    for part in batches(data, batch):
+        sums = steps.unreplicate(eval_step(params, steps.shard(part, devices)))
+        total = {name: total.get(name, 0.0) + float(value) for name, value in sums.items()}
+    return steps.means(total)
+
+
+def fit(
+    name: str,
+    objective: steps.Objective,
+    optimiser: optax.GradientTransformation,
+    params: Any,
+    train: Arrays,
+    validation: Arrays,
+    options: LoopOptions,
+    directory: pathlib.Path,
+    score_name: str,
+) -> None:
+    """Trains a network, resuming after the last complete epoch that `directory` holds.
+
+    Writes `checkpoints/` (latest and best by validation score), `metrics.jsonl` and TensorBoard's events.
+    An epoch's order and mirroring depend on seed and epoch alone, so a resumed run repeats exactly.
+
+    Args:
+        name: of the network, for the progress bar.
+        objective: loss and score per example.
+        optimiser: an optax transformation.
+        params: the start.
+        train: arrays with one leading axis: `hu` and what the objective compares with.
+        validation: the same, for choosing the best epoch.
+        options: epochs, batch size, seed.
+        directory: where the results go.
+        score_name: what the score is, as the metrics name it.
+
+    Raises:
+        InputError: if the loss stops being finite, or the batch can't be divided among the devices.
+    """
+    devices = jax.local_device_count()
+    if options.batch % devices:
+        raise InputError(f"batch={options.batch} can't be divided among {devices} devices: choose a multiple")
+    train_step, eval_step = steps.make_train_step(objective, optimiser), steps.make_eval_step(objective)
+    state = steps.init_state(params, optimiser)
+    rows: list[dict[str, Any]] = []
+    log = directory / "metrics.jsonl"
+    per_epoch = -(-len(train["hu"]) // options.batch)
+    with (
+        checkpoints.open_manager(directory / "checkpoints") as manager,
+        SummaryWriter(str(directory / "tensorboard")) as board,
+    ):
+        done = manager.latest_step() or 0
+        if done:
+            state = checkpoints.restore(manager, done, state)
+            rows = [row for row in _read(log) if row["epoch"] <= done]
+        replicated = steps.replicate(state, devices)
+        with progress.bar(
+            options.epochs * per_epoch, f"train {name}", initial=done * per_epoch, unit="step"
+        ) as shown:
+            for epoch in range(done + 1, options.epochs + 1):
+                began = time.monotonic()
+                rng = np.random.default_rng([options.seed, epoch])
+                pending, seen = None, []
+                for part in batches(shuffled(train, rng, options.flip), options.batch):
+                    replicated, means = train_step(replicated, steps.shard(part, devices))
+                    seen += _settle(pending, shown, epoch, done, score_name)
+                    pending = means
+                seen += _settle(pending, shown, epoch, done, score_name)
+                fitted = {key: float(np.mean([values[key] for values in seen])) for key in ("loss", "score")}
+                checked = evaluate(eval_step, replicated.params, validation, options.batch, devices)
+                seconds = time.monotonic() - began
+                rows += [
+                    _row(epoch, "train", fitted, score_name, seconds),
+                    _row(epoch, "validation", checked, score_name, seconds),
+                ]
+                for row in rows[-2:]:
+                    board.add_scalar(f"{row['split']}/loss", row["loss"], epoch)
+                    board.add_scalar(f"{row['split']}/{score_name}", row[score_name], epoch)
+                workdir.write_text(log, "".join(json.dumps(row) + "\n" for row in rows))
+                checkpoints.save(manager, epoch, steps.unreplicate(replicated)._asdict(), checked["score"])
+                shown.set_postfix_str(
+                    f"loss {fitted['loss']:.3f} validation {score_name} {checked['score']:.3f}"
+                )
+        manager.wait_until_finished()
+
+
+def _settle(pending: Any, shown: Any, epoch: int, done: int, score_name: str) -> list[dict[str, float]]:
+    """Reads a step's means, one step late so that the device is never waited for, and shows them."""
+    if pending is None:
+        return []
+    values = {key: float(value) for key, value in steps.unreplicate(pending).items()}
+    if not np.isfinite(values["loss"]):
+        raise InputError(
+            f"the loss is {values['loss']} in epoch {epoch} (step {shown.n + 1}); the last good checkpoint is "
+            f"that of epoch {max(epoch - 1, done)}. Lower the learning rate (--config.train.rate=… or "
+            "--config.unet.rate=…)"
+        )
+    shown.update()
+    shown.set_postfix_str(
+        f"epoch {epoch} loss {values['loss']:.3f} {score_name} {values['score']:.3f}", refresh=False
+    )
+    return [values]
+
+
+def _row(epoch: int, split: str, values: dict[str, float], score_name: str, seconds: float) -> dict[str, Any]:
+    return {
+        "epoch": epoch,
+        "split": split,
+        "loss": values["loss"],
+        score_name: values["score"],
+        "seconds": round(seconds, 2),
+    }
+
+
+def _read(path: pathlib.Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,78 @@
+"""What each network minimises, and by which score its best epoch is chosen (section 3.2)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from wsns.models.vgg import is_new_layer
+from wsns.training.step import Batch, Objective, Params, PerExample
+
+Prepare = Callable[[jax.Array], jax.Array]
+
+
+def classification(apply: Callable, prepare: Prepare) -> Objective:
+    """Cross-entropy of the slice labels; the score is accuracy.
+
+    Batches hold `hu` (B, S, S) and `label` (B,) of 0 or 1.
+    """
+
+    def objective(params: Params, batch: Batch) -> PerExample:
+        logits = apply(params, prepare(batch["hu"])).logits
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])
+        correct = (logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
+        return PerExample(loss, correct, jnp.ones_like(correct))
+
+    return objective
+
+
+def soft_dice(probability: jax.Array, reference: jax.Array) -> jax.Array:
+    """Dice coefficient of each (B, H, W) probability map with its reference; 1 where both are empty."""
+    axes = (1, 2)
+    overlap = 2 * (probability * reference).sum(axis=axes)
+    return (overlap + 1) / (probability.sum(axis=axes) + reference.sum(axis=axes) + 1)
+
+
+def segmentation(apply: Callable, prepare: Prepare) -> Objective:
+    """Negative mean soft Dice over the batch; the score is the Dice of the outline on slices with a nodule.
+
+    Batches hold `hu` (B, S, S) and `mask` (B, S, S), 0 or 1; both are compared at the network's resolution.
+    """
+
+    def objective(params: Params, batch: Batch) -> PerExample:
+        logits = apply(params, prepare(batch["hu"]))
+        size = logits.shape[1]
+        factor = batch["mask"].shape[1] // size
+        fine = batch["mask"].astype(jnp.float32).reshape(-1, size, factor, size, factor)
+        reference = fine.mean(axis=(2, 4))
+        loss = -soft_dice(jax.nn.sigmoid(logits), reference)
+        result, truth = (logits > 0), reference >= 0.5
+        overlap = 2 * (result & truth).sum(axis=(1, 2))
+        area = result.sum(axis=(1, 2)) + truth.sum(axis=(1, 2))
+        has_nodule = truth.any(axis=(1, 2)).astype(jnp.float32)
+        return PerExample(loss, overlap / jnp.maximum(area, 1), has_nodule)
+
+    return objective
+
+
+def sgd(rate: float, decay: float, steps_per_epoch: int, momentum: float, trunk_factor: float) -> Any:
+    """SGD with momentum; the rate falls by `decay` per epoch, and the trunk learns at `trunk_factor` of it."""
+    schedule = optax.exponential_decay(rate, steps_per_epoch, decay, staircase=True)
+
+    def in_trunk(params: Params) -> Params:
+        return {name: _filled(layer, not is_new_layer(name)) for name, layer in params.items()}
+
+    return optax.chain(
+        optax.sgd(schedule, momentum=momentum), optax.masked(optax.scale(trunk_factor), in_trunk)
+    )
+
+
+def _filled(tree: Params, value: bool) -> Params:
+    return jax.tree.map(lambda _: value, tree)
+
+
+def adam(rate: float, decay: float, steps_per_epoch: int) -> Any:
+    """Adam whose rate falls by `decay` per epoch."""
+    return optax.adam(optax.exponential_decay(rate, steps_per_epoch, decay, staircase=True))
