@@ -5,6 +5,7 @@ import everything.
 """
 
 import pathlib
+import re
 import sys
 
 from absl import app, flags, logging
@@ -20,7 +21,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that the 
 def main(argv: list[str]) -> None:
     """Hands config and workdir to the task that the config names."""
     if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}: fields are set as --config.FIELD=VALUE")
+        sys.exit(f"error: unknown argument {argv[1]!r}: fields are set as --config.FIELD=VALUE")
     logging.set_verbosity(logging.ERROR)
     try:
         tasks.run(_CONFIG.value, pathlib.Path(_WORKDIR.value or "."))
@@ -29,10 +30,16 @@ def main(argv: list[str]) -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; a field that the config doesn't have is one line, not a traceback."""
+    """Parses the command line; what is wrong with it is one line, not a traceback."""
     try:
         return flags.FLAGS(argv)
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, FileNotFoundError) as error:
+    except (KeyError, AttributeError) as error:
+        field, *better = re.findall(r"'(\w+)'|Did you mean \"(\w+)\"", str(error.args[0]))
+        field = field[0]
+        given = next((word for word in argv if field in word.split("=")[0].split(".")), field)
+        hint = f"; did you mean {better[0][1]!r}?" if better else "; configs/table1.py lists all fields"
+        sys.exit(f"error: {given}: the config has no field {field!r}{hint}")
+    except (flags.Error, TypeError, ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
 
 

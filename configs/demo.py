@@ -11,17 +11,17 @@ from configs import table1
 def get_config() -> ConfigDict:
     """Returns the paper's config, made small."""
     config = table1.get_config()
-    config.data.max_scans = 72
-    config.data.thickness = (2.5, 3.0)
+    config.data.max_scans = 66
+    config.data.thickness = (3.0, 3.0)
     config.model.width = 1 / 8
     config.model.size = 192
     config.model.start = "shapes"
     config.model.pool = "lse"
-    config.train.rates = (1e-2, 1e-2, 1e-2)
-    config.train.epochs = 6
+    config.train.rates = (3e-3, 3e-3, 3e-3)
+    config.train.epochs = 3
     config.train.flip = True
     config.unet.width = 1 / 16
-    config.unet.rate = 2e-3
+    config.unet.rate = 4e-3
     config.unet.epochs = 6
     config.unet.flip = True
     return config

@@ -1,4 +1,4 @@
-"""Makes the embedded trunk: 1/8 of VGG16's width, trained to tell synthetic patches with a blob from others.
+"""Makes the embedded trunk: 1/8 of VGG16's width, trained to find blobs among tubes and walls in drawn patches.
 
 python main.py --config=configs/pretrain_shapes.py --workdir=runs/shapes
 cp runs/shapes/shapes_trunk.npz wsns/models/
@@ -13,16 +13,16 @@ def get_config() -> ConfigDict:
     """Returns the demo's config with patches in the place of slices."""
     config = demo.get_config()
     config.task = "pretrain_shapes"
-    config.models = ("gap1",)
-    config.data.crop = 48
-    config.model.size = 48
+    config.models = ("gap3",)
+    config.data.crop = 96
+    config.model.size = 96
     config.model.start = "random"
-    config.train.batch = 60
-    config.train.epochs = 8
+    config.train.batch = 30
+    config.train.epochs = 10
     config.train.flip = True
     config.shapes = ConfigDict()
     # Patches to train on; a tenth more are held out.
-    config.shapes.patches = 12000
+    config.shapes.patches = 10000
     # Adam's learning rate: plain SGD hardly leaves the start here.
     config.shapes.rate = 1e-3
     return config

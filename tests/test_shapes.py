@@ -5,29 +5,39 @@ from scipy import ndimage
 from wsns.models import shapes
 
 
-def test_labels_are_balanced_and_images_are_hounsfield_units():
-    images, labels = shapes.patches(0, 501, size=32)
-    assert images.shape == (501, 32, 32)
+def test_half_the_patches_have_blobs_and_images_are_hounsfield_units():
+    images, blobs = shapes.patches(0, 101, size=32)
+    assert images.shape == blobs.shape == (101, 32, 32)
     assert images.dtype == np.float32
     assert np.isfinite(images).all()
-    assert set(labels) == {0, 1}
-    assert abs(labels.mean() - 0.5) < 0.01
+    assert set(np.unique(blobs)) == {0, 1}
+    assert abs(blobs.any(axis=(1, 2)).mean() - 0.5) < 0.01
     assert images.min() > -1600
     assert images.max() < 1000
     assert -950 < np.median(images) < -780
 
 
 def test_the_seed_alone_decides():
-    images, labels = shapes.patches(3, 20)
-    again, labels_again = shapes.patches(3, 20)
+    images, blobs = shapes.patches(3, 20)
+    again, blobs_again = shapes.patches(3, 20)
     other, _ = shapes.patches(4, 20)
     np.testing.assert_array_equal(images, again)
-    np.testing.assert_array_equal(labels, labels_again)
+    np.testing.assert_array_equal(blobs, blobs_again)
     assert not np.array_equal(images, other)
 
 
+def test_a_blob_is_denser_than_what_lies_around_it():
+    images, blobs = shapes.patches(5, 60)
+    contrast = []
+    for image, blob in zip(images, blobs):
+        if blob.any():
+            ring = ndimage.binary_dilation(blob, iterations=4) & (blob == 0)
+            contrast.append(image[blob > 0].mean() - np.median(image[ring]))
+    assert np.mean(np.array(contrast) > 50) > 0.9
+
+
 def test_noise_varies_from_patch_to_patch():
-    images, _ = shapes.patches(1, 400)
+    images, _ = shapes.patches(1, 400, size=48)
     differences = np.diff(images, axis=1)
     noise = np.median(np.abs(differences), axis=(1, 2))
     low, high = np.percentile(noise, [5, 95])

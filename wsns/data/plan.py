@@ -173,6 +173,13 @@ class Workers:
 
     def __enter__(self) -> "Workers":
         if self._number > 1:
+            # Read by the workers' own NumPy and SimpleITK as they start: each has one core.
+            for library in (
+                "OPENBLAS_NUM_THREADS",
+                "OMP_NUM_THREADS",
+                "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+            ):
+                os.environ.setdefault(library, "1")
             self._pool = concurrent.futures.ProcessPoolExecutor(
                 self._number, multiprocessing.get_context("spawn"), _start, self._job
             )

@@ -7,18 +7,19 @@ synthetic shapes".
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 LUNG, TISSUE = -870.0, 30.0  # HU
-_BATCH = 250  # patches drawn at once: their temporaries stay small
+_BATCH = 100  # patches drawn at once: their temporaries stay small
+_CROWDED = 48  # px: a patch of this side has three tubes and one blob, a larger one more
 
 
 def patches(
-    seed: int, count: int, *, size: int = 48, radius: tuple[float, float] = (2.0, 8.0)
+    seed: int, count: int, *, size: int = 96, radius: tuple[float, float] = (1.5, 8.0)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws patches that hold a blob (label 1) or none (label 0), half each, in random order.
+    """Draws patches, half of them with blobs, in random order, and where the blobs are.
 
-    Both kinds have tubes and walls behind them, so that only the blob tells them apart. Tubes run mostly
-    in the plane, at least three diameters long: one cut straight across is a disc and would be a lie.
+    All have tubes, specks and walls, so that only the blobs tell them apart. Tubes run mostly in the plane,
+    at least three diameters long: one cut straight across is a disc and would be a lie.
 
     Args:
         seed: the same seed gives the same patches.
@@ -27,30 +28,40 @@ def patches(
         radius: smallest and largest radius of a blob, px; small ones are more frequent.
 
     Returns:
-        images (count, size, size) float32 in HU and labels (count,) int32.
+        images (count, size, size) float32 in HU and blobs (count, size, size) uint8, 1 inside a blob.
     """
     rng = np.random.default_rng((VERSION, seed))
-    labels = rng.permutation(np.arange(count, dtype=np.int32) % 2)
+    with_blob = rng.permutation(np.arange(count) % 2).astype(bool)
     images = np.empty((count, size, size), np.float32)
+    blobs = np.empty((count, size, size), np.uint8)
     for first in range(0, count, _BATCH):
         some = slice(first, min(first + _BATCH, count))
-        images[some] = _draw(rng, labels[some], size, radius)
-    return images, labels
+        images[some], blobs[some] = _draw(rng, with_blob[some], size, radius)
+    return images, blobs
 
 
-def _draw(rng: np.random.Generator, labels: np.ndarray, size: int, radius: tuple[float, float]) -> np.ndarray:
-    n = len(labels)
+def _draw(
+    rng: np.random.Generator, with_blob: np.ndarray, size: int, radius: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    n = len(with_blob)
+    crowd = max(1, round((size / _CROWDED) ** 2))
     edge = rng.uniform(0.6, 1.2, (n, 1, 1)).astype(np.float32)  # px, shared by all shapes of a patch
     image = np.full((n, size, size), LUNG, np.float32)
     blood = _per_patch(rng.normal(TISSUE, 40, n) + rng.choice([0, 150], n, p=[0.7, 0.3]))
-    _lay(image, blood, _specks(rng, n, size))
-    for chance in (0.8, 0.6, 0.4):
-        _lay(image, blood, _tube(rng, n, size, edge) * (rng.random((n, 1, 1)) < chance))
+    for _ in range(crowd):
+        _lay(image, blood, _specks(rng, n, size))
+        for chance in (0.8, 0.6, 0.4):
+            _lay(image, blood, _tube(rng, n, size, edge) * (rng.random((n, 1, 1)) < chance))
     _lay(image, _per_patch(rng.normal(TISSUE, 25, n)), _wall(rng, n, size, edge))
-    faint = rng.random(n) < 0.25
-    density = np.where(faint, rng.uniform(-650, -350, n), rng.normal(0, 50, n))
-    _lay(image, _per_patch(density), _blob(rng, image, radius, edge) * labels[:, None, None])
-    return _appearance(rng, image)
+    covered = np.zeros_like(image)
+    for number in range(crowd):
+        faint = rng.random(n) < 0.25
+        density = np.where(faint, rng.uniform(-650, -350, n), rng.normal(0, 50, n))
+        there = with_blob & ((number == 0) | (rng.random(n) < 0.3))
+        cover = _blob(rng, image, radius, edge) * there[:, None, None]
+        _lay(image, _per_patch(density), cover)
+        np.maximum(covered, cover, out=covered)
+    return _appearance(rng, image), (covered > 0.3).astype(np.uint8)
 
 
 def _lay(image: np.ndarray, value: np.ndarray, weight: np.ndarray) -> None:

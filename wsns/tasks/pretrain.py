@@ -11,7 +11,7 @@ from wsns.training import checkpoints, loop, objectives
 
 
 def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
-    """Trains the first of `config.models` to tell patches with a blob from patches without one.
+    """Trains the first of `config.models` to say where in a patch blobs are, at the scale of each head.
 
     Leaves the trunk of the best epoch as `shapes_trunk.npz` in the workdir. The patches are procedural: no
     slice and no reader's mask is involved.
@@ -20,13 +20,13 @@ def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
     name = config.models[0]
     network = build.build(config, name)
     held_out = shown.patches // 10
-    images, labels = shapes.patches(config.seed, shown.patches + held_out, size=config.model.size)
-    training = {"hu": images[held_out:], "label": labels[held_out:]}
-    validation = {"hu": images[:held_out], "label": labels[:held_out]}
+    images, blobs = shapes.patches(config.seed, shown.patches + held_out, size=config.model.size)
+    training = {"hu": images[held_out:], "mask": blobs[held_out:]}
+    validation = {"hu": images[:held_out], "mask": blobs[:held_out]}
     steps = -(-shown.patches // config.train.batch)
     loop.fit(
         "shapes",
-        objectives.classification(network.apply, network.prepare),
+        objectives.localisation(network.apply, network.prepare),
         objectives.adam(config.shapes.rate, config.train.decay, steps),
         network.first_params(config.seed, config.model.size),
         training,

@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
@@ -50,7 +51,8 @@ def _train_one(
     directory: pathlib.Path,
 ) -> None:
     settings = config.unet if name == "unet" else config.train
-    steps = -(-len(training) // settings.batch)
+    data = _arrays(training, name)
+    steps = -(-len(data["hu"]) // settings.batch)
     if name == "unet":
         objective = objectives.segmentation(network.apply, network.prepare)
         optimiser = objectives.adam(settings.rate, settings.decay, steps)
@@ -64,7 +66,7 @@ def _train_one(
         objective,
         optimiser,
         network.first_params(config.seed, config.model.size),
-        _arrays(training, name),
+        data,
         _arrays(validation, name),
         loop.LoopOptions(settings.epochs, settings.batch, config.seed, settings.flip),
         directory,
@@ -73,7 +75,11 @@ def _train_one(
 
 
 def _arrays(slices: records.Slices, name: str) -> loop.Arrays:
-    """A weak network sees the slice labels only, never a mask."""
+    """A weak network sees the slice labels only, never a mask; the U-Net slices that have a mask only.
+
+    The Dice of a slice without a nodule is 0 whatever the U-Net says: nothing to learn from.
+    """
     if name == "unet":
-        return {"hu": slices.hu, "mask": (slices.nodules > 0).astype("uint8")}
+        drawn = slices.take(slices.nodules.any(axis=(1, 2)))
+        return {"hu": drawn.hu, "mask": (drawn.nodules > 0).astype(np.uint8)}
     return {"hu": slices.hu, "label": slices.label}

@@ -100,41 +100,23 @@ def fit(
         raise InputError(f"batch={options.batch} can't be divided among {devices} devices: choose a multiple")
     train_step, eval_step = steps.make_train_step(objective, optimiser), steps.make_eval_step(objective)
     state = steps.init_state(params, optimiser)
-    rows: list[dict[str, Any]] = []
-    log = directory / "metrics.jsonl"
+    log = _Log(directory, score_name)
     per_epoch = -(-len(train["hu"]) // options.batch)
-    with (
-        checkpoints.open_manager(directory / "checkpoints") as manager,
-        SummaryWriter(str(directory / "tensorboard")) as board,
-    ):
+    with checkpoints.open_manager(directory / "checkpoints") as manager, log:
         done = manager.latest_step() or 0
         if done:
             state = checkpoints.restore(manager, done, state)
-            rows = [row for row in _read(log) if row["epoch"] <= done]
+            log.resume(done)
         replicated = steps.replicate(state, devices)
-        with progress.bar(
-            options.epochs * per_epoch, f"train {name}", initial=done * per_epoch, unit="step"
-        ) as shown:
+        total = options.epochs * per_epoch
+        with progress.bar(total, f"train {name}", initial=done * per_epoch, unit="step") as shown:
             for epoch in range(done + 1, options.epochs + 1):
                 began = time.monotonic()
                 rng = np.random.default_rng([options.seed, epoch])
-                pending, seen = None, []
-                for part in batches(shuffled(train, rng, options.flip), options.batch):
-                    replicated, means = train_step(replicated, steps.shard(part, devices))
-                    seen += _settle(pending, shown, epoch, done, score_name)
-                    pending = means
-                seen += _settle(pending, shown, epoch, done, score_name)
-                fitted = {key: float(np.mean([values[key] for values in seen])) for key in ("loss", "score")}
+                data = batches(shuffled(train, rng, options.flip), options.batch)
+                replicated, fitted = _epoch(train_step, replicated, data, devices, shown, epoch, score_name)
                 checked = evaluate(eval_step, replicated.params, validation, options.batch, devices)
-                seconds = time.monotonic() - began
-                rows += [
-                    _row(epoch, "train", fitted, score_name, seconds),
-                    _row(epoch, "validation", checked, score_name, seconds),
-                ]
-                for row in rows[-2:]:
-                    board.add_scalar(f"{row['split']}/loss", row["loss"], epoch)
-                    board.add_scalar(f"{row['split']}/{score_name}", row[score_name], epoch)
-                workdir.write_text(log, "".join(json.dumps(row) + "\n" for row in rows))
+                log.write(epoch, {"train": fitted, "validation": checked}, time.monotonic() - began)
                 checkpoints.save(manager, epoch, steps.unreplicate(replicated)._asdict(), checked["score"])
                 shown.set_postfix_str(
                     f"loss {fitted['loss']:.3f} validation {score_name} {checked['score']:.3f}"
@@ -142,33 +124,66 @@ def fit(
         manager.wait_until_finished()
 
 
-def _settle(pending: Any, shown: Any, epoch: int, done: int, score_name: str) -> list[dict[str, float]]:
-    """Reads a step's means, one step late so that the device is never waited for, and shows them."""
-    if pending is None:
-        return []
+def _epoch(
+    train_step: Any, state: Any, data: Iterator[Arrays], devices: int, shown: Any, epoch: int, score_name: str
+) -> tuple[Any, dict[str, float]]:
+    """Takes one step per batch; returns the new state and the means over the epoch.
+
+    A step's figures are read while the next one runs, so that the device is never waited for.
+    """
+    pending, seen = None, []
+    for part in data:
+        state, means = train_step(state, steps.shard(part, devices))
+        if pending is not None:
+            seen.append(_settle(pending, shown, epoch, score_name))
+        pending = means
+    seen.append(_settle(pending, shown, epoch, score_name))
+    return state, {key: float(np.mean([values[key] for values in seen])) for key in ("loss", "score")}
+
+
+def _settle(pending: Any, shown: Any, epoch: int, score_name: str) -> dict[str, float]:
+    """Reads and shows what a step returned."""
     values = {key: float(value) for key, value in steps.unreplicate(pending).items()}
     if not np.isfinite(values["loss"]):
+        saved = (
+            f"the last good checkpoint is that of epoch {epoch - 1}" if epoch > 1 else "nothing is saved yet"
+        )
         raise InputError(
-            f"the loss is {values['loss']} in epoch {epoch} (step {shown.n + 1}); the last good checkpoint is "
-            f"that of epoch {max(epoch - 1, done)}. Lower the learning rate (--config.train.rate=… or "
-            "--config.unet.rate=…)"
+            f"the loss is {values['loss']} in epoch {epoch} (step {shown.n + 1}); {saved}. Lower the learning "
+            "rate (--config.train.rates=… or --config.unet.rate=…)"
         )
     shown.update()
     shown.set_postfix_str(
         f"epoch {epoch} loss {values['loss']:.3f} {score_name} {values['score']:.3f}", refresh=False
     )
-    return [values]
+    return values
 
 
-def _row(epoch: int, split: str, values: dict[str, float], score_name: str, seconds: float) -> dict[str, Any]:
-    return {
-        "epoch": epoch,
-        "split": split,
-        "loss": values["loss"],
-        score_name: values["score"],
-        "seconds": round(seconds, 2),
-    }
+class _Log:
+    """`metrics.jsonl`, written anew after each epoch, and TensorBoard's events."""
 
+    def __init__(self, directory: pathlib.Path, score_name: str):
+        self._path = directory / "metrics.jsonl"
+        self._score_name = score_name
+        self._rows: list[dict[str, Any]] = []
+        self._board = SummaryWriter(str(directory / "tensorboard"))
 
-def _read(path: pathlib.Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._board.close()
+
+    def resume(self, epoch: int) -> None:
+        """Takes up the rows of an earlier run, up to an epoch."""
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        self._rows = [row for row in map(json.loads, lines) if row["epoch"] <= epoch]
+
+    def write(self, epoch: int, values: dict[str, dict[str, float]], seconds: float) -> None:
+        """Adds an epoch's loss and score, by split."""
+        for split, means in values.items():
+            row = {"epoch": epoch, "split": split, "loss": means["loss"], self._score_name: means["score"]}
+            self._rows.append(row | {"seconds": round(seconds, 2)})
+            self._board.add_scalar(f"{split}/loss", means["loss"], epoch)
+            self._board.add_scalar(f"{split}/{self._score_name}", means["score"], epoch)
+        workdir.write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))

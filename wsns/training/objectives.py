@@ -28,11 +28,43 @@ def classification(apply: Callable, prepare: Prepare) -> Objective:
     return objective
 
 
+def localisation(apply: Callable, prepare: Prepare, blob_weight: float = 5.0) -> Objective:
+    """Cross-entropy at every position of every scale: is a blob here? For pretraining on drawn shapes only.
+
+    The logit of a position is the NAM there (Eq. 2) plus the bias, so that each head's features must say
+    where a blob is, not only that there is one. The score is the share of patches in which the most certain
+    position of the coarsest scale is right about there being a blob.
+
+    Batches hold `hu` (B, S, S) and `mask` (B, S, S), 1 inside a blob.
+    """
+
+    def objective(params: Params, batch: Batch) -> PerExample:
+        maps = apply(params, prepare(batch["hu"])).maps
+        dense = params["classifier"]
+        weights, bias = dense["kernel"][:, 1] - dense["kernel"][:, 0], dense["bias"][1] - dense["bias"][0]
+        side, losses, start = batch["mask"].shape[1], [], 0
+        certain = []
+        for scale in maps:
+            logits = scale @ weights[start : start + scale.shape[-1]] + bias
+            start += scale.shape[-1]
+            cells = logits.shape[1]
+            blocks = batch["mask"].reshape(-1, cells, side // cells, cells, side // cells)
+            there = blocks.max(axis=(2, 4)).astype(jnp.float32)
+            entropy = optax.sigmoid_binary_cross_entropy(logits, there)
+            losses.append((entropy * (1 + (blob_weight - 1) * there)).mean(axis=(1, 2)))
+            certain.append(logits.max(axis=(1, 2)))
+        any_blob = batch["mask"].max(axis=(1, 2)) > 0
+        right = ((certain[0] > 0) == any_blob).astype(jnp.float32)
+        return PerExample(sum(losses[1:], start=losses[0]), right, jnp.ones_like(right))
+
+    return objective
+
+
 def soft_dice(probability: jax.Array, reference: jax.Array) -> jax.Array:
-    """Dice coefficient of each (B, H, W) probability map with its reference; 1 where both are empty."""
+    """Dice coefficient of each (B, H, W) probability map with its reference; 0 where the reference is empty."""
     axes = (1, 2)
     overlap = 2 * (probability * reference).sum(axis=axes)
-    return (overlap + 1) / (probability.sum(axis=axes) + reference.sum(axis=axes) + 1)
+    return overlap / jnp.maximum(probability.sum(axis=axes) + reference.sum(axis=axes), 1e-6)
 
 
 def segmentation(apply: Callable, prepare: Prepare) -> Objective:
