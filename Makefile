@@ -8,10 +8,10 @@ demo: $(VENV)/installed
 	$(BIN)/python main.py --config=configs/demo.py --workdir=runs/demo
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -29,9 +29,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/python
+	@echo "installing requirements.txt into $(VENV), a minute or two"
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	@echo "installing requirements-dev.txt into $(VENV), a minute or two"
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@

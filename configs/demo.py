@@ -11,7 +11,7 @@ from configs import table1
 def get_config() -> ConfigDict:
     """Returns the paper's config, made small."""
     config = table1.get_config()
-    config.data.max_scans = 66
+    config.data.max_scans = 60
     config.data.thickness = (3.0, 3.0)
     config.model.width = 1 / 8
     config.model.size = 192

@@ -13,8 +13,9 @@ PARAMETERS = {
     2: 14_714_688 + 2 * (9 * 512 + 1) * 1024 + 2048 * 2 + 2,
     3: 14_714_688 + 2 * (9 * 512 + 1) * 1024 + (9 * 256 + 1) * 1024 + 3072 * 2 + 2,
 }
-# Counted layer by layer: two convolutions a level, one after each resize, one to the output.
-UNET_PARAMETERS = 34_513_345
+# Counted layer by layer: two convolutions a level, one after each resize, one to
+# the output; scale and offset of the normalisations.
+UNET_PARAMETERS = 34_525_121
 
 
 def count(module: nn.Module, size: int) -> int:

@@ -112,7 +112,7 @@ def test_loaded_arrays(built):
 
 def test_take():
     size = np.arange(6)
-    slices = records_input.Slices(*(size + n for n in range(14)))
+    slices = records_input.Slices(*(size + n for n in range(15)))
     assert slices.take([4, 1]).label.tolist() == [slices.label[4], slices.label[1]]
     assert len(slices.take(size > 3)) == 2
 

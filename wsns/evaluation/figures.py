@@ -55,7 +55,7 @@ def figure2(slices: Sequence[SliceView], *, variant: int = 2) -> Figure:
         shown = [view.results.get(method) for method in methods]
         box = views.zoom_box(view, view.consensus, *shown)
         _crop(panels[0], view, box)
-        panels[0].set_ylabel(view.title, fontsize=7.5)
+        panels[0].set_ylabel(view.title.replace(", ", "\n"), fontsize=7.5)
         for gaps, axes in zip(VARIANTS, panels[1:4], strict=True):
             _nam(axes, view, gaps, None)
             views.outline(axes, view.scopes.get(gaps), views.SCOPE)

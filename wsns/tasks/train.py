@@ -80,6 +80,6 @@ def _arrays(slices: records.Slices, name: str) -> loop.Arrays:
     The Dice of a slice without a nodule is 0 whatever the U-Net says: nothing to learn from.
     """
     if name == "unet":
-        drawn = slices.take(slices.nodules.any(axis=(1, 2)))
+        drawn = slices.take(np.flatnonzero(slices.nodules.any(axis=(1, 2))))
         return {"hu": drawn.hu, "mask": (drawn.nodules > 0).astype(np.uint8)}
     return {"hu": slices.hu, "label": slices.label}

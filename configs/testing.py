@@ -1,0 +1,28 @@
+"""The whole path in a minute, for the tests: three scans of the twin, 1/16 of the width, one epoch.
+
+    python main.py --config=configs/testing.py --workdir=runs/testing
+
+Its results mean nothing.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import demo
+
+
+def get_config() -> ConfigDict:
+    """Returns the demo's config, made tiny."""
+    config = demo.get_config()
+    config.data.max_scans = 3
+    config.data.workers = 1
+    config.model.width = 1 / 16
+    config.model.size = 96
+    config.model.start = "random"
+    config.train.epochs = 1
+    config.train.batch = 10
+    config.unet.width = 1 / 32
+    config.unet.epochs = 1
+    config.unet.batch = 10
+    config.segment.batch = 8
+    config.evaluate.draws = 50
+    return config

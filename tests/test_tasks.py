@@ -1,0 +1,124 @@
+"""The whole path as a user runs it: `main.py` in a process of its own, on three scans of the twin."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from wsns import workdir as files
+from wsns.evaluation.cases import METHODS
+
+PROMISED = (
+    *("config.json", "environment.json", "cases.csv", "table1.txt", "table1.csv", "table1.md", "report.html"),
+    *(
+        "records/slices.csv",
+        "gap1/metrics.jsonl",
+        "gap3/checkpoints",
+        "unet/tensorboard",
+        "figures/figure3.png",
+    ),
+)
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def main(workdir, *arguments):
+    command = [sys.executable, "main.py", "--config=configs/testing.py", f"--workdir={workdir}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def written(folder):
+    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("run")
+    done = main(workdir)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return workdir, done
+
+
+def test_a_run_prints_table_1_and_where_the_report_is(run):
+    workdir, done = run
+    assert "LIDC twin (synthetic, not LIDC results)" in done.stdout
+    assert all(method in done.stdout for method in METHODS)
+    assert str(workdir / "report.html") in done.stdout
+    assert "%" in done.stderr
+
+
+def test_a_run_leaves_what_the_design_promises(run):
+    workdir, _ = run
+    for name in PROMISED:
+        assert (workdir / name).exists(), name
+    data = files.read_json(workdir / "environment.json")["data"]
+    assert set(data) == {"data_fingerprint", "split_fingerprint"}
+    slices = rows(workdir / "records" / "slices.csv")
+    test = [row for row in slices if row["split"] == "test"]
+    cases = rows(workdir / "cases.csv")
+    assert len(cases) == len(METHODS) * len(test)
+    assert {case["method"] for case in cases} == set(METHODS)
+    assert len(list((workdir / "masks").glob("*/*.npz"))) == len(test)
+    assert "synthetic" in (workdir / "report.html").read_text()
+
+
+def test_no_patient_stands_on_two_sides(run):
+    workdir, _ = run
+    sides = {}
+    for row in rows(workdir / "records" / "slices.csv"):
+        sides.setdefault(row["patient"], set()).add(row["split"])
+    assert all(len(splits) == 1 for splits in sides.values())
+
+
+def test_the_same_command_again_redoes_nothing(run):
+    workdir, done = run
+    before = written(workdir)
+    again = main(workdir)
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert again.stdout == done.stdout
+    changed = {p.name for p, when in written(workdir).items() if before.get(p) != when}
+    assert changed <= {"config.json", "environment.json"}
+
+
+def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
+    workdir, _ = run
+    before = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
+    for argument, words in (
+        (f"--config.data.manual_dir={tmp_path / 'nowhere'}", "is not a folder"),
+        ("--config.data.no_such_field=1", "the config has no field 'no_such_field'"),
+        ("--config.task=nonsense", "config.task='nonsense'"),
+        ("--config.model.start=imagenet", "no such file"),
+        ("--config.model.size=100", "multiple of 16"),
+        ("--config.data.exclude=LIDC-IDRI-9999", "LIDC-IDRI-9999"),
+    ):
+        failed = main(workdir, argument)
+        assert failed.returncode == 1, argument
+        errors = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1, failed.stderr[-2000:]
+        assert words in errors[0]
+        assert "Traceback" not in failed.stderr
+    assert {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()} == before
+
+
+def test_a_changed_field_redoes_only_what_depends_on_it(run):
+    workdir, _ = run
+    before = written(workdir)
+    done = main(workdir, "--config.segment.tau=0.6")
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = written(workdir)
+    changed = {p.relative_to(workdir).parts[0] for p in after if before.get(p) != after[p]}
+    assert {"cases.csv", "masks", "table1.csv", "report.html"} <= changed
+    assert not changed & {"records", "gap1", "gap2", "gap3", "unet"}
+
+
+def test_metrics_have_a_row_per_epoch_and_split(run):
+    workdir, _ = run
+    lines = [json.loads(line) for line in (workdir / "gap2" / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["split"]) for line in lines] == [(1, "train"), (1, "validation")]

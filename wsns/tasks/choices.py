@@ -1,0 +1,48 @@
+"""What the paper leaves open, and what a run chose there."""
+
+from ml_collections import ConfigDict
+
+
+def choices(config: ConfigDict) -> list[tuple[str, str]]:
+    """Returns what was chosen where the paper is silent, as this run has it."""
+    segment, model = config.segment, config.model
+    return [
+        ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, three equal channels"),
+        ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
+        ("NAM", "weights of the nodule class minus those of the normal class, signed"),
+        ("Detection", "1-GAP probability of at least 0.5, for all weakly supervised rows"),
+        (
+            "Scope",
+            f"NAM smoothed by {segment.sigma:g} px, above {segment.tau:g} of its maximum, inside the closed lungs; "
+            "the basin of greatest peak-to-saddle height",
+        ),
+        (
+            "Scope of 2- and 3-GAP",
+            "the most prominent blob whose peak lies in the 1-GAP scope and reaches "
+            f"{segment.reach:g} of that map's maximum, cut by the 1-GAP scope; else the 1-GAP scope",
+        ),
+        ("Coarse row", "the union of all candidates in the scope, without screening"),
+        (
+            "Phases",
+            f"fixed means {', '.join(f'{m:g}' for m in segment.means)} HU, β = {segment.beta:g}, "
+            f"at most {segment.sweeps} sweeps",
+        ),
+        ("Masking", {"parenchyma": "candidate grown by a pixel, filled with the median HU of the lung around it",
+                     "floor": "filled with the window's floor", "mean": "filled with the slice's mean"}[segment.fill]),
+        ("Outline", {"compact": "object by Eq. 4, of its nested outlines the most compact",
+                     "eq4": "the candidate of greatest change (Eq. 4)"}[segment.outline]),
+        ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
+        ("Reference", f"{config.data.consensus} of the readers; at least {config.data.agreement} overlap in the slice"),
+        ("Negatives", "as many as positives, without any reader's mark; nodules under 3 mm can't be excluded"),
+    ]  # fmt: skip
+
+
+def notes(config: ConfigDict) -> list[str]:
+    """Returns further remarks that belong beside a run's figures."""
+    remarks = []
+    if config.model.width != 1 or config.model.size != 384:
+        remarks.append(
+            f"The networks have {config.model.width:g} of VGG16's width and see {config.model.size} × "
+            f"{config.model.size} pixels: a small stand-in for the paper's."
+        )
+    return remarks
