@@ -159,7 +159,7 @@ def test_the_best_candidate_on_a_real_scan_is_close_to_the_readers():
     from wsns.data.annotations import cluster, load_scans
     from wsns.data.consensus import consensus
     from wsns.data.lungs import segment
-    from wsns.data.volume import open_source
+    from wsns.data.source import open_source
 
     scans = {uid: scan for uid, scan in load_scans().items() if scan.patient == "LIDC-IDRI-0001"}
     (series,) = scans

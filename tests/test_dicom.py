@@ -8,7 +8,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from wsns.data import annotations, dicom
-from wsns.data.volume import open_source
+from wsns.data.source import open_source
 from wsns.errors import InputError
 
 SIDE = 8

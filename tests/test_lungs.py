@@ -4,7 +4,8 @@ import pytest
 
 from wsns.data import annotations
 from wsns.data.lungs import segment
-from wsns.data.volume import Volume, open_source
+from wsns.data.source import open_source
+from wsns.data.volume import Volume
 from wsns.errors import InputError
 
 

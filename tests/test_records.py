@@ -11,10 +11,10 @@ import pytest
 
 from wsns.data import input as records_input
 from wsns.data import plan as planning
-from wsns.data import records
 from wsns.data.annotations import load_scans
 from wsns.data.split import fingerprint
 from wsns.errors import InputError
+from wsns.tasks import records
 
 # Four scans of three patients.
 PATIENTS = ("LIDC-IDRI-0078", "LIDC-IDRI-0151", "LIDC-IDRI-0957")
@@ -143,7 +143,7 @@ def test_failed_build_leaves_earlier_work(built, monkeypatch):
 
 def test_no_tensorflow(built):
     code = (
-        "import sys, pathlib, wsns.data.records, wsns.data.input as i;"
+        "import sys, pathlib, wsns.tasks.records, wsns.data.input as i;"
         f"print(len(i.load(pathlib.Path({str(built)!r}), 'test')), 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

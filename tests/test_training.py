@@ -96,6 +96,20 @@ def test_soft_dice_by_hand():
     np.testing.assert_allclose(objectives.soft_dice(probability, reference), [2 / (1.5 + 2), 0.0])
 
 
+def test_localisation_asks_each_position_of_each_scale():
+    """One channel a scale, weight 1, bias 0: the logits are the maps themselves."""
+    mask = np.zeros((2, 4, 4), np.uint8)
+    mask[0, 1, 3] = 1
+    coarse = jnp.array([[[-9.0, 9.0], [-9.0, -9.0]], [[-9.0, -9.0], [-9.0, 9.0]]])[..., None]
+    fine = jnp.where(jnp.asarray(mask) > 0, 9.0, -9.0)[..., None]
+    dense = {"kernel": jnp.array([[0.0, 1.0], [0.0, 1.0]]), "bias": jnp.zeros(2)}
+    objective = objectives.localisation(lambda *_: Output(jnp.zeros((2, 2)), (coarse, fine), {}), prepare)
+    out = objective({"classifier": dense}, {"hu": np.zeros((2, 4, 4)), "mask": mask})
+    assert out.loss[0] < 0.01
+    np.testing.assert_allclose(out.loss[1], 9 / 4, rtol=1e-2)
+    np.testing.assert_array_equal(out.score, [1.0, 0.0])
+
+
 def test_score_of_the_segmentation_counts_nodule_slices_only():
     objective = objectives.segmentation(lambda _, images: images[..., 0], prepare)
     hu = np.full((2, 4, 4), -1.0, np.float32)
@@ -117,19 +131,34 @@ def test_diverging_loss_stops_with_the_last_good_checkpoint_named(tmp_path):
         assert manager.latest_step() == 1
 
 
-def test_shuffling_depends_on_the_generator_alone_and_keeps_pairs_together():
+def shuffled(data, seed):
+    return next(loop.batches(data, len(data["hu"]), np.random.default_rng(seed), flip=True))
+
+
+def test_order_depends_on_the_generator_alone_and_keeps_pairs_together():
     data = {"hu": np.arange(24.0).reshape(6, 2, 2), "label": np.arange(6)}
-    a, b = (loop.shuffled(data, np.random.default_rng([3, 1]), flip=True) for _ in range(2))
+    a, b = (shuffled(data, [3, 1]) for _ in range(2))
     np.testing.assert_array_equal(a["hu"], b["hu"])
     np.testing.assert_array_equal(a["hu"].min(axis=(1, 2)), 4 * a["label"])
     assert sorted(a["label"]) == list(range(6))
+    assert list(a["label"]) != list(range(6))
 
 
-def test_image_and_mask_are_mirrored_together():
+def test_image_and_mask_are_mirrored_together_and_the_data_stay_as_they_are():
     images = np.random.default_rng(0).normal(size=(20, 4, 4))
-    out = loop.shuffled({"hu": images, "mask": images > 0}, np.random.default_rng(0), flip=True)
+    before = images.copy()
+    out = shuffled({"hu": images, "mask": images > 0}, 0)
     np.testing.assert_array_equal(out["hu"] > 0, out["mask"])
     assert not np.array_equal(np.sort(out["hu"][:, 0, 0]), np.sort(images[:, 0, 0]))
+    np.testing.assert_array_equal(images, before)
+
+
+def test_every_example_stands_once_per_epoch_whatever_the_batch():
+    data = {"hu": np.zeros((7, 2, 2)), "label": np.arange(7)}
+    parts = list(loop.batches(data, 3, np.random.default_rng(1)))
+    seen = np.concatenate([part["label"][part["weight"] > 0] for part in parts])
+    assert sorted(seen) == list(range(7))
+    assert all(len(part["label"]) == 3 for part in parts)
 
 
 PARALLEL = """

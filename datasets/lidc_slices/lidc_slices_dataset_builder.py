@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from wsns.data.input import OVERVIEW, VERSION
 from wsns.data.plan import Options, Plan, Workers, make_plan
-from wsns.data.slices import OVERVIEW, ScanRecords
+from wsns.data.slices import ScanRecords
 from wsns.data.split import SPLITS
-
-VERSION = "1.0.0"
 
 
 @dataclasses.dataclass(kw_only=True)

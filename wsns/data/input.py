@@ -11,6 +11,13 @@ import numpy as np
 
 from wsns.errors import InputError
 
+VERSION = "1.0.0"
+"""Of the records' content; records of another version are built anew."""
+
+OVERVIEW = 256
+OVERVIEW_STEP = 2
+OVERVIEW_WINDOW = (-1000, 400)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Slices:

@@ -13,8 +13,9 @@ import numpy as np
 from wsns.data.annotations import Scan, load_scans
 from wsns.data.consensus import RULES
 from wsns.data.slices import Rules, ScanRecords, count_positives, scan_records
+from wsns.data.source import open_source
 from wsns.data.split import split
-from wsns.data.volume import Source, open_source
+from wsns.data.volume import Source
 from wsns.errors import InputError
 
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]

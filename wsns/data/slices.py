@@ -9,12 +9,9 @@ import numpy as np
 
 from wsns.data.annotations import Cluster, Scan, cluster
 from wsns.data.consensus import consensus
+from wsns.data.input import OVERVIEW, OVERVIEW_STEP, OVERVIEW_WINDOW
 from wsns.data.lungs import segment
 from wsns.data.volume import AIR_HU, Volume
-
-OVERVIEW = 256
-OVERVIEW_STEP = 2
-OVERVIEW_WINDOW = (-1000, 400)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,10 @@
-"""CT volumes, and the one function that says where they come from: the archive or its synthetic twin."""
+"""CT volumes, and what a source of them must offer."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
-
-from wsns.data.annotations import Scan
 
 AIR_HU = -1024
 
@@ -51,51 +49,3 @@ class Source(Protocol):
             wsns.errors.InputError: if its files cannot be read.
         """
         ...
-
-
-@dataclasses.dataclass(frozen=True)
-class TwinSource:
-    """Synthetic volumes with the geometry and the nodules of the given scans."""
-
-    scans: Mapping[str, Scan]
-    seed: int = 0
-    name: str = "LIDC twin"
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """The given scans, in the order of the database."""
-        return tuple(self.scans)
-
-    def only(self, series: Iterable[str]) -> "TwinSource":
-        """Returns the twin of these scans alone."""
-        return dataclasses.replace(self, scans={uid: self.scans[uid] for uid in series})
-
-    def read(self, series: str) -> Volume:
-        """Renders the twin of one scan."""
-        from wsns.data import twin  # only here: users of the archive need no renderer
-
-        return twin.render(self.scans[series], seed=self.seed)
-
-
-def open_source(
-    manual_dir: str,
-    scans: Mapping[str, Scan],
-    seed: int = 0,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> Source:
-    """Opens the archive in a folder, or the synthetic twin.
-
-    Args:
-        manual_dir: the folder with the archive's DICOM files; empty for the twin.
-        scans: the database's scans by series UID.
-        seed: of the twin's random choices.
-        progress: wraps the list of the archive's files while their headers are read.
-
-    Raises:
-        wsns.errors.InputError: if the folder is missing, unreadable or holds none of the scans.
-    """
-    if not manual_dir:
-        return TwinSource(dict(scans), seed)
-    from wsns.data import dicom  # only here: needs SimpleITK and pydicom
-
-    return dicom.open_archive(manual_dir, scans, progress)

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from wsns import environment
 from wsns import workdir as files
+from wsns.data.input import VERSION
 from wsns.errors import InputError
 from wsns.models.build import MODELS, build
 
@@ -67,11 +68,15 @@ def _check(config: ConfigDict) -> None:
 
 
 def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
-    inputs = config.data.to_dict()
+    inputs = config.data.to_dict() | {"version": VERSION}
     del inputs["workers"]
+    if not config.data.manual_dir:
+        from wsns.data import twin
+
+        inputs["twin"] = twin.VERSION
     if stamps.is_done("records", inputs):
         return
-    from wsns.data.records import build as build_records
+    from wsns.tasks.records import build as build_records
 
     build_records(config.data, workdir / "records")
     stamps.mark_done("records", inputs)

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from wsns import workdir as files
 from wsns.data import input as records
-from wsns.data.slices import OVERVIEW_STEP, OVERVIEW_WINDOW
+from wsns.data.input import OVERVIEW_STEP, OVERVIEW_WINDOW
 from wsns.evaluation import figures, plots, views
 from wsns.evaluation.cases import WEAK, Case
 from wsns.evaluation.report import Picture

@@ -33,27 +33,28 @@ class LoopOptions:
     flip: bool
 
 
-def batches(data: Arrays, size: int) -> Iterator[Arrays]:
-    """Yields the examples in order, `size` at a time, the last batch padded; `weight` is 0 for padding."""
+def batches(
+    data: Arrays, size: int, rng: np.random.Generator | None = None, flip: bool = False
+) -> Iterator[Arrays]:
+    """Yields the examples `size` at a time, the last batch padded; `weight` is 0 for padding.
+
+    Args:
+        data: arrays with one leading axis.
+        size: examples per batch.
+        rng: for a random order; without it the order stays.
+        flip: mirror each example's images (N, S, S), all alike, left to right and front to back at random.
+    """
     total = len(next(iter(data.values())))
+    order = rng.permutation(total) if rng else np.arange(total)
+    mirrored = rng.random((2, total)) < 0.5 if rng and flip else np.zeros((2, total), bool)
     for start in range(0, total, size):
-        rows = np.arange(start, start + size)
-        batch = {name: values[np.minimum(rows, total - 1)] for name, values in data.items()}
-        yield batch | {"weight": (rows < total).astype(np.float32)}
-
-
-def shuffled(data: Arrays, rng: np.random.Generator, flip: bool) -> Arrays:
-    """Returns the examples in random order, each image (N, S, S) mirrored at random if `flip`."""
-    order = rng.permutation(len(next(iter(data.values()))))
-    taken = {name: values[order] for name, values in data.items()}
-    if not flip:
-        return taken
-    images = [name for name, values in taken.items() if values.ndim == 3]
-    for axis in (1, 2):
-        chosen = rng.random(len(order)) < 0.5
-        for name in images:
-            taken[name][chosen] = np.flip(taken[name][chosen], axis)
-    return taken
+        position = np.arange(start, start + size)
+        rows = order[np.minimum(position, total - 1)]
+        batch = {name: values[rows] for name, values in data.items()}
+        for name in (name for name, values in batch.items() if values.ndim == 3):
+            for axis, chosen in zip((1, 2), mirrored[:, rows]):
+                batch[name][chosen] = np.flip(batch[name][chosen], axis)
+        yield batch | {"weight": (position < total).astype(np.float32)}
 
 
 def evaluate(eval_step: Any, params: Any, data: Arrays, batch: int, devices: int) -> dict[str, float]:
@@ -113,7 +114,7 @@ def fit(
             for epoch in range(done + 1, options.epochs + 1):
                 began = time.monotonic()
                 rng = np.random.default_rng([options.seed, epoch])
-                data = batches(shuffled(train, rng, options.flip), options.batch)
+                data = batches(train, options.batch, rng, options.flip)
                 replicated, fitted = _epoch(train_step, replicated, data, devices, shown, epoch, score_name)
                 checked = evaluate(eval_step, replicated.params, validation, options.batch, devices)
                 log.write(epoch, {"train": fitted, "validation": checked}, time.monotonic() - began)

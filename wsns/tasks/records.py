@@ -20,9 +20,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
 
-from datasets.lidc_slices.lidc_slices_dataset_builder import VERSION, Builder, LidcSlicesConfig
+from datasets.lidc_slices.lidc_slices_dataset_builder import Builder, LidcSlicesConfig
 from wsns import progress
-from wsns.data.input import data_source
+from wsns.data import twin
+from wsns.data.input import VERSION, data_source
 from wsns.data.plan import Options, Plan, Workers, make_plan, options
 from wsns.data.slices import ScanRecords
 from wsns.data.split import SPLITS, fingerprint
@@ -98,6 +99,7 @@ def account(
         "split_fingerprint": fingerprint(plan.parts),
         "versions": {
             "records": VERSION,
+            "twin": twin.VERSION,
             **{
                 name: importlib.metadata.version(name)
                 for name in ("pylidc", "SimpleITK", "tensorflow-datasets")

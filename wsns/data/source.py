@@ -1,0 +1,53 @@
+"""The one function that says where volumes come from: the archive or its synthetic twin."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from wsns.data import dicom, twin
+from wsns.data.annotations import Scan
+from wsns.data.volume import Source, Volume
+
+
+@dataclasses.dataclass(frozen=True)
+class TwinSource:
+    """Synthetic volumes with the geometry and the nodules of the given scans."""
+
+    scans: Mapping[str, Scan]
+    seed: int = 0
+    name: str = "LIDC twin"
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The given scans, in the order of the database."""
+        return tuple(self.scans)
+
+    def only(self, series: Iterable[str]) -> "TwinSource":
+        """Returns the twin of these scans alone."""
+        return dataclasses.replace(self, scans={uid: self.scans[uid] for uid in series})
+
+    def read(self, series: str) -> Volume:
+        """Renders the twin of one scan."""
+        return twin.render(self.scans[series], seed=self.seed)
+
+
+def open_source(
+    manual_dir: str,
+    scans: Mapping[str, Scan],
+    seed: int = 0,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Source:
+    """Opens the archive in a folder, or the synthetic twin.
+
+    Args:
+        manual_dir: the folder with the archive's DICOM files; empty for the twin.
+        scans: the database's scans by series UID.
+        seed: of the twin's random choices.
+        progress: wraps the list of the archive's files while their headers are read.
+
+    Raises:
+        wsns.errors.InputError: if the folder is missing, unreadable or holds none of the scans.
+    """
+    if not manual_dir:
+        return TwinSource(dict(scans), seed)
+    return dicom.open_archive(manual_dir, scans, progress)
