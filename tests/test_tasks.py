@@ -11,6 +11,7 @@ import pytest
 
 from wsns import workdir as files
 from wsns.evaluation.cases import METHODS
+from wsns.models.pretrained import load_trunk
 
 PROMISED = (
     *("config.json", "environment.json", "cases.csv", "table1.txt", "table1.csv", "table1.md", "report.html"),
@@ -122,3 +123,13 @@ def test_metrics_have_a_row_per_epoch_and_split(run):
     workdir, _ = run
     lines = [json.loads(line) for line in (workdir / "gap2" / "metrics.jsonl").read_text().splitlines()]
     assert [(line["epoch"], line["split"]) for line in lines] == [(1, "train"), (1, "validation")]
+
+
+def test_the_shapes_trunk_can_be_made_again(tmp_path):
+    command = [sys.executable, "main.py", "--config=configs/pretrain_shapes.py", f"--workdir={tmp_path}"]
+    small = ["--config.shapes.patches=40", "--config.train.epochs=1", "--config.model.width=0.0625"]
+    run = subprocess.run(command + small, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+    trunk = load_trunk("shapes", str(tmp_path / "shapes_trunk.npz"))
+    assert trunk.layers["conv5_3"]["kernel"].shape == (3, 3, 32, 32)
+    assert "40 synthetic patches" in trunk.name

@@ -15,7 +15,7 @@ def bar(total: int, description: str, *, initial: int = 0, unit: str = "slice") 
         total=total,
         desc=description,
         initial=initial,
-        unit=f" {unit}s",
+        unit=f" {unit}es" if unit.endswith("ch") else f" {unit}s",
         mininterval=0.2 if sys.stderr.isatty() else 10,
         dynamic_ncols=True,
         bar_format=FORMAT,

@@ -3,11 +3,15 @@
 import json
 import pathlib
 
+import numpy as np
 from ml_collections import ConfigDict
 
+from wsns import progress
 from wsns import workdir as files
 from wsns.models import build, pretrained, shapes
 from wsns.training import checkpoints, loop, objectives
+
+PORTION = 500
 
 
 def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -20,7 +24,7 @@ def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
     name = config.models[0]
     network = build.build(config, name)
     held_out = shown.patches // 10
-    images, blobs = shapes.patches(config.seed, shown.patches + held_out, size=config.model.size)
+    images, blobs = _draw(config.seed, shown.patches + held_out, config.model.size)
     training = {"hu": images[held_out:], "mask": blobs[held_out:]}
     validation = {"hu": images[:held_out], "mask": blobs[:held_out]}
     steps = -(-shown.patches // config.train.batch)
@@ -50,3 +54,15 @@ def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
         path, pretrained.pack_trunk(checkpoints.best_params(workdir / "shapes" / "checkpoints"), made_by)
     )
     print(f"{path}: {made_by['accuracy']:.2f} of held-out patches right")
+
+
+def _draw(seed: int, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws patches and their blobs under a progress bar, each portion from a seed of its own."""
+    parts = []
+    with progress.bar(count, "draw shapes", unit="patch") as shown:
+        for start in range(0, count, PORTION):
+            portion = min(PORTION, count - start)
+            parts.append(shapes.patches(1000 * seed + start // PORTION, portion, size=size))
+            shown.update(portion)
+    images, blobs = (np.concatenate(arrays) for arrays in zip(*parts))
+    return images, blobs

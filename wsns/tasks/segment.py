@@ -50,14 +50,17 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     weak = nam_networks(config, trained)
     stamps.begin("segment", inputs, masks, workdir / "cases.csv")
     cases: list[Case] = []
+    left_out = 0
     with progress.bar(len(slices), "segment") as shown:
         for series in dict.fromkeys(slices.series):
             scan = slices.take(slices.series == series)
             folder = masks / f"{scan.patient[0]}_{series[-8:]}"
             if not folder.exists():
-                _segment_scan(scan, trained, weak, options, folder)
+                left_out += _segment_scan(scan, trained, weak, options, folder)
             cases += read_cases(folder / "cases.csv")
             shown.update(len(scan))
+    if left_out:
+        print(f"segment: {left_out} candidates were left out as too many (config.segment.max_candidates)")
     write_cases(workdir / "cases.csv", cases)
     stamps.mark_done("segment", inputs)
 
@@ -115,8 +118,12 @@ def _segment_scan(
     weak: Mapping[int, Network],
     options: Options,
     folder: pathlib.Path,
-) -> None:
-    """Segments one scan's slices into a folder that appears when it is complete."""
+) -> int:
+    """Segments one scan's slices into a folder that appears when it is complete.
+
+    Returns:
+        How many candidates were left out, over all slices.
+    """
     scores = {
         int(name[-1]): classify(network, params, scan.hu, options.batch)
         for name, (network, params) in trained.items()
@@ -150,6 +157,7 @@ def _segment_scan(
         )
     write_cases(partial / "cases.csv", cases)
     partial.rename(folder)
+    return sum(result.cut for result in results.values())
 
 
 def _weak_cases(
@@ -207,6 +215,8 @@ def _arrays(
     if result is None:
         return kept
     kept["hull"] = result.hull
+    kept["whole_lung"] = result.whole_lung
+    kept["candidates left out"] = result.cut
     for gaps, regions in result.regions.items():
         kept[f"result {gaps}-GAP coarse"] = result.coarse(gaps)
         kept[f"result {gaps}-GAP fine"] = result.fine(gaps)
