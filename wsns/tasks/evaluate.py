@@ -61,10 +61,10 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> 
 
 
 def count_splits(rows: Sequence[Mapping[str, str]]) -> list[SplitCount]:
-    """Counts patients, scans and slices per split, from the rows of `slices.csv`."""
+    """Counts patients, scans and slices per split and in all, from the rows of `slices.csv`."""
     counts = []
-    for split in SPLITS:
-        own = [row for row in rows if row["split"] == split]
+    for split in (*SPLITS, "all"):
+        own = [row for row in rows if split in ("all", row["split"])]
         labels = collections.Counter(row["label"] for row in own)
         patients, scans = ({row[name] for row in own} for name in ("patient", "series"))
         counts.append(SplitCount(split, len(patients), len(scans), labels["1"], labels["0"]))
