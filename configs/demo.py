@@ -11,7 +11,9 @@ from configs import table1
 def get_config() -> ConfigDict:
     """Returns the paper's config, made small."""
     config = table1.get_config()
-    config.data.max_scans = 60
+    # Three readers agree on a nodule: at two, it is less than three pixels wide in a quarter of the slices.
+    config.data.agreement = 3
+    config.data.max_scans = 66
     config.data.thickness = (3.0, 3.0)
     config.model.width = 1 / 8
     config.model.size = 192

@@ -16,8 +16,9 @@ from wsns.data import twin_vessels as vessels
 from wsns.data.annotations import Scan, cluster
 from wsns.data.volume import Volume
 
-VERSION = 1
+VERSION = 2
 SIZE = 512
+LEAF = 0.32  # mm, radius of the thinnest branches; thicker, and round sections are twice as many as in real scans
 _CELL = 4  # px: smooth anatomy is computed once per cell and interpolated
 
 
@@ -128,8 +129,8 @@ def _tubes(rng: np.random.Generator, chest: anatomy.Anatomy) -> tuple[vessels.Ca
         root = anatomy.hilum(chest, side)
         half = rng.permutation(len(points)) < len(points) // 2
         trees += [
-            vessels.grow(rng, points[half], root + [0, -6, 5], 0.40),
-            vessels.grow(rng, points[~half], root + [0, 0, -14], 0.40),
+            vessels.grow(rng, points[half], root + [0, -6, 5], LEAF),
+            vessels.grow(rng, points[~half], root + [0, 0, -14], LEAF),
         ]
         ends = points[rng.permutation(len(points))[:40]]
         middle = np.array([root[0] + side * 30, root[1], root[2]])

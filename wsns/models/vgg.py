@@ -15,6 +15,7 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 HEAD_BLOCKS = (5, 4, 3)
 HEAD_FILTERS = 1024
 NODULE = 1
+LSE_SHARPNESS = 6.0
 Pool = Literal["mean", "sum", "lse"]
 
 
@@ -42,15 +43,16 @@ def max_pool(x: jax.Array) -> jax.Array:
 def global_pool(x: jax.Array, pool: Pool) -> jax.Array:
     """Pools (B, h, w, F) over all positions to (B, F).
 
-    `sum` is Eq. 1 of the paper; `mean` differs from it by a constant. `lse` is log-mean-exp, between mean
-    and maximum: a nodule of a few positions is not averaged away, but Eq. 3 no longer holds.
+    `sum` is Eq. 1 of the paper; `mean` differs from it by a constant. `lse` is log-mean-exp of the activations
+    times `LSE_SHARPNESS`, divided by it, between mean and maximum: a nodule of a few positions is not averaged
+    away, but Eq. 3 no longer holds.
     """
     if pool == "mean":
         return x.mean(axis=(1, 2))
     if pool == "sum":
         return x.sum(axis=(1, 2))
     positions = x.shape[1] * x.shape[2]
-    return jax.nn.logsumexp(x, axis=(1, 2)) - jnp.log(positions)
+    return (jax.nn.logsumexp(LSE_SHARPNESS * x, axis=(1, 2)) - jnp.log(positions)) / LSE_SHARPNESS
 
 
 class VGG(nn.Module):
