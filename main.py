@@ -34,10 +34,12 @@ def parse_flags(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except (KeyError, AttributeError) as error:
-        field, *better = re.findall(r"'(\w+)'|Did you mean \"(\w+)\"", str(error.args[0]))
-        field = field[0]
+        names = re.findall(r"'(\w+)'|Did you mean \"(\w+)\"", str(error.args[0]))
+        if not names:
+            raise
+        field, better = names[0][0], [name for _, name in names[1:]]
         given = next((word for word in argv if field in word.split("=")[0].split(".")), field)
-        hint = f"; did you mean {better[0][1]!r}?" if better else "; configs/table1.py lists all fields"
+        hint = f"; did you mean {better[0]!r}?" if better else "; configs/table1.py lists all fields"
         sys.exit(f"error: {given}: the config has no field {field!r}{hint}")
     except (flags.Error, TypeError, ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")

@@ -11,7 +11,7 @@ from configs import table1
 def get_config() -> ConfigDict:
     """Returns the paper's config, made small."""
     config = table1.get_config()
-    # Three readers agree on a nodule: at two, it is less than three pixels wide in a quarter of the slices.
+    # Three readers must agree on a nodule: what only two drew is often a pixel or two wide here.
     config.data.agreement = 3
     config.data.max_scans = 66
     config.data.thickness = (3.0, 3.0)

@@ -23,6 +23,6 @@ def get_config() -> ConfigDict:
     config.shapes = ConfigDict()
     # Patches to train on; a tenth more are held out.
     config.shapes.patches = 10000
-    # Adam's learning rate: plain SGD hardly leaves the start here.
+    # Adam's learning rate.
     config.shapes.rate = 1e-3
     return config

@@ -18,7 +18,9 @@ from wsns.data.volume import Volume
 
 VERSION = 2
 SIZE = 512
-LEAF = 0.32  # mm, radius of the thinnest branches; thicker, and round sections are twice as many as in real scans
+LEAF = (
+    0.32  # mm, radius of a branch that feeds one point; it settles how many round sections look like nodules
+)
 _CELL = 4  # px: smooth anatomy is computed once per cell and interpolated
 
 
