@@ -27,6 +27,9 @@ def main(argv: list[str]) -> None:
         tasks.run(_CONFIG.value, pathlib.Path(_WORKDIR.value or "."))
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

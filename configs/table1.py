@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
     """Returns every field with its default."""
     config = ConfigDict()
     # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not
-    # done yet; 'pretrain_shapes' makes the embedded trunk.
+    # done yet; 'accounting' counts what the readers drew; 'pretrain_shapes' makes the embedded trunk.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
@@ -22,18 +22,29 @@ def get_config() -> ConfigDict:
     config.data = data = ConfigDict()
     # Folder with the DICOM files of LIDC-IDRI, in any order and depth; empty for the synthetic LIDC twin.
     data.manual_dir = ""
-    # Patients to leave out, separated by commas.
+    # Patients or series UIDs to leave out, separated by commas.
     data.exclude = ""
     # Take only so many scans, chosen at random among those with a nodule; 0 takes all.
     data.max_scans = 0
     # Slice thickness in mm, from and to; the whole archive lies between 0.6 and 5.
     data.thickness = (0.0, 10.0)
+    # Eight patients have two scans: keep the last in order of series UID only.
+    data.one_scan_per_patient = False
     # Of the choice of scans, of negative slices and of the split.
     data.seed = 0
     # Pixels along the edge of a crop.
     data.crop = 384
     # So many readers' masks must overlap for a nodule to count in a slice.
     data.agreement = 2
+    # And at least this share of the readers who marked the nodule, from 0 to 1.
+    data.agreement_share = 0.0
+    # Nodules that fewer readers marked don't count.
+    data.min_readers = 1
+    # A reader's line lies 'outside' the nodule, as LIDC defines it, and exclusion lines subtract; or 'inside',
+    # as the authors' published reader has it: its pixels belong, and exclusion lines are left out.
+    data.contour = "outside"
+    # Whether an annotation that a reader drew in one slice only counts.
+    data.single_contours = True
     # The reference outline: 'staple', 'majority', 'union' or 'intersection' of the readers.
     data.consensus = "staple"
     # Slices with more nodules are left out (and counted).

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wsns.data.annotations import Annotation, Contour, Scan
+from wsns.data.readers.annotations import Annotation, Contour, Scan
 from wsns.data.volume import Volume
 
 TISSUE, LUNG, AIR = 40, -870, -1000
@@ -70,3 +70,9 @@ class PhantomSource:
 
     def read(self, series: str) -> Volume:
         return volume(self.scans[series].z, self.scans[series].spacing)[0]
+
+    def identity(self, series: str) -> str:
+        return f"phantom {series}"
+
+    def notes(self, series: str) -> tuple[str, ...]:
+        return ()

@@ -6,7 +6,9 @@ from scipy import ndimage
 from skimage import morphology
 from skimage.measure import label
 
-from wsns.segmentation.candidates import candidates, dilated, eroded, hull, opened
+from wsns.data.lungs.hull import hull
+from wsns.data.lungs.morphology import dilated, opened
+from wsns.segmentation.candidates import candidates
 from wsns.segmentation.icm import icm, lung_box
 
 SIZE = 64
@@ -17,10 +19,6 @@ SCANS = pathlib.Path(__file__).parents[1] / "../shared/lidc"
 def disc(row, column, radius, size=SIZE):
     y, x = np.mgrid[:size, :size]
     return (y - row) ** 2 + (x - column) ** 2 <= radius**2
-
-
-def random_blobs(seed, size=SIZE):
-    return ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(size, size)), 2) > 0.03
 
 
 def footprint(radius):
@@ -44,21 +42,6 @@ def candidates_by_definition(labels, scope, hull, spacing):
                     if (pieces == piece).sum() >= max(3, 4 / spacing**2):
                         found.add(ndimage.binary_dilation(pieces == piece).tobytes())
     return found
-
-
-@pytest.mark.parametrize("radius", [1.5, 3.0, 5.0, 14.2])
-def test_morphology_equals_that_with_a_disc(radius):
-    assert footprint(1.5).sum() == 9
-    assert footprint(3.0).sum() == 29
-    mask = random_blobs(0)
-    np.testing.assert_array_equal(dilated(mask, radius), ndimage.binary_dilation(mask, footprint(radius)))
-    np.testing.assert_array_equal(eroded(mask, radius), ndimage.binary_erosion(mask, footprint(radius)))
-    np.testing.assert_array_equal(opened(mask, radius), ndimage.binary_opening(mask, footprint(radius)))
-
-
-def test_morphology_of_nothing_and_of_everything():
-    assert not opened(np.zeros((9, 9), bool), 3.0).any()
-    np.testing.assert_array_equal(opened(EVERYWHERE, 3.0), ndimage.binary_opening(EVERYWHERE, footprint(3.0)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -127,38 +110,12 @@ def test_a_whole_dense_lung_is_one_candidate():
     assert not (found.masks.any(axis=0) & ~dilated(lung, 1)).any()
 
 
-def test_hull_closes_a_pleural_nodule_in_and_equals_closing_by_a_disc():
-    lungs = np.where(disc(32, 30, 22), 1, 0) * ~disc(32, 52, 5) * ~disc(30, 25, 3)
-    closed = hull(lungs, 1.0, closing=7.0, min_part=100.0)
-    assert closed[32, 48]
-    assert closed[30, 25]
-    padded = np.pad(ndimage.binary_fill_holes(lungs), 20)
-    expected = ndimage.binary_closing(padded, footprint(7.0))[20:-20, 20:-20]
-    np.testing.assert_array_equal(closed, ndimage.binary_fill_holes(expected))
-
-
-def test_hull_keeps_the_lungs_apart_and_drops_small_parts():
-    lungs = np.zeros((SIZE, SIZE), np.uint8)
-    lungs[10:50, 5:29] = 1
-    lungs[10:50, 33:60] = 2
-    lungs[55:60, 5:10] = 1
-    closed = hull(lungs, 1.0)
-    np.testing.assert_array_equal(closed, (lungs > 0) & (np.arange(SIZE)[:, None] < 50))
-
-
-def test_hull_at_the_border_of_the_crop_and_without_lungs():
-    lungs = np.zeros((SIZE, SIZE), np.uint8)
-    lungs[:, :20] = 2
-    np.testing.assert_array_equal(hull(lungs, 0.7), lungs > 0)
-    assert not hull(np.zeros((SIZE, SIZE), np.uint8), 0.7).any()
-
-
 @pytest.mark.skipif(not SCANS.is_dir(), reason="no real scans beside the project (../shared/lidc)")
 def test_the_best_candidate_on_a_real_scan_is_close_to_the_readers():
     pytest.importorskip("SimpleITK", reason="reading DICOM needs SimpleITK")
-    from wsns.data.annotations import cluster, load_scans
-    from wsns.data.consensus import consensus
-    from wsns.data.lungs import segment
+    from wsns.data.lungs.segment import segment
+    from wsns.data.readers.annotations import cluster, load_scans
+    from wsns.data.readers.consensus import consensus
     from wsns.data.source import open_source
 
     scans = {uid: scan for uid, scan in load_scans().items() if scan.patient == "LIDC-IDRI-0001"}

@@ -1,18 +1,24 @@
 import collections
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
 
+import conftest
 import ml_collections
 import numpy as np
 import phantom
 import pytest
 
-from wsns.data import input as records_input
-from wsns.data import plan as planning
-from wsns.data.annotations import load_scans
-from wsns.data.split import fingerprint
+from wsns.data.readers.annotations import load_scans
+from wsns.data.records import input as records_input
+from wsns.data.records import plan as planning
+from wsns.data.records.slices import NAMES, Slices
+from wsns.data.records.split import fingerprint
+from wsns.data.records.store import Store
+from wsns.data.records.workers import Workers
 from wsns.errors import InputError
 from wsns.tasks import records
 
@@ -31,7 +37,7 @@ def use_phantoms(scans):
     """Builds from ellipses with the geometry and the readers' contours of real scans."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "load_scans", lambda: scans)
-        patch.setattr(planning, "open_source", lambda *_: phantom.PhantomSource(scans))
+        patch.setattr(planning, "open_source", lambda *_, **__: phantom.PhantomSource(scans))
         yield
 
 
@@ -53,7 +59,9 @@ def _rows(directory):
 
 def test_files_and_columns(built):
     names = sorted(path.name for path in built.iterdir())
-    assert names == ["accounting.json", "lidc_slices", "missing.txt", "slices.csv", "split.json"]
+    assert names == [
+        "accounting.json", "check", "check.html", "lidc_slices", "missing.txt", "slices.csv", "split.json",
+    ]  # fmt: skip
     assert list(built.parent.iterdir()) == [built]
     columns = "patient, series, z, slice_index, split, label, nodules, voxels, outside_crop"
     assert list(_rows(built)[0]) == columns.split(", ")
@@ -62,7 +70,7 @@ def test_files_and_columns(built):
 def test_slices_are_what_the_readers_drew(built, scans):
     rows = _rows(built)
     positive = collections.Counter(row["series"] for row in rows if row["label"] == "1")
-    expected = planning.choose_scans(scans, rules=planning.Options().rules)
+    expected = planning.choose_scans(scans, planning.Options())
     assert positive == {uid: number for uid, number in expected.items() if number}
     drawn = {(uid, c.k) for uid, scan in scans.items() for a in scan.annotations for c in a.contours}
     for row in rows:
@@ -102,7 +110,10 @@ def test_loaded_arrays(built):
         assert loaded.hu.shape == loaded.lungs.shape == loaded.nodules.shape == (len(rows), 256, 256)
         assert (loaded.hu.dtype, loaded.lungs.dtype, loaded.nodules.dtype) == (np.int16, np.uint8, np.uint8)
         assert (loaded.label.dtype, loaded.count.dtype, loaded.slice_index.dtype) == (np.int32,) * 3
-        assert loaded.origin.shape == loaded.agreement.shape == (len(rows), 2)
+        assert loaded.origin.shape == loaded.agreement.shape == loaded.texture.shape == (len(rows), 2)
+        assert loaded.reader_dice.shape == (len(rows), 2, 8)
+        assert ((loaded.reader_dice > 0).sum(axis=2) <= loaded.agreement).all()
+        assert ((loaded.cluster > 0).sum(axis=1) == loaded.count).all()
         assert loaded.series.tolist() == [row["series"] for row in rows]
         assert loaded.slice_index.tolist() == [int(row["slice_index"]) for row in rows]
         inside = [int(row["voxels"]) - int(row["outside_crop"]) for row in rows]
@@ -112,20 +123,92 @@ def test_loaded_arrays(built):
 
 def test_take():
     size = np.arange(6)
-    slices = records_input.Slices(*(size + n for n in range(15)))
+    slices = Slices(*(size + n for n in range(len(NAMES))))
     assert slices.take([4, 1]).label.tolist() == [slices.label[4], slices.label[1]]
     assert len(slices.take(size > 3)) == 2
 
 
-def test_other_processes_make_the_same_records_in_the_same_order(scans):
+def test_other_processes_make_the_same_records(scans, tmp_path):
     some = [scan for scan in scans.values() if scan.patient == "LIDC-IDRI-0151"]
     source, rules = phantom.PhantomSource(scans), planning.Options().rules
-    with planning.Workers(source, rules, 1) as here, planning.Workers(source, rules, 2) as there:
-        for mine, other in zip(here.run(some), there.run(some), strict=True):
-            assert mine.series == other.series
-            for one, two in zip(mine.records, other.records, strict=True):
-                assert one.keys() == two.keys()
-                assert all(np.array_equal(one[name], two[name]) for name in one)
+    stores = [Store(tmp_path / name, source, rules) for name in ("here", "there")]
+    for store, number in zip(stores, (1, 2), strict=True):
+        with Workers(store, number) as workers:
+            assert list(workers.run(some)) == [None, None]
+    for scan in some:
+        here, there = (store.read(scan.series) for store in stores)
+        assert here.facts == there.facts
+        assert here.picture == there.picture
+        for name in NAMES:
+            np.testing.assert_array_equal(getattr(here.slices, name), getattr(there.slices, name))
+
+
+def test_scans_that_cannot_be_used_are_named_together_and_the_others_kept(use_phantoms, tmp_path, scans):
+    read, bad = phantom.PhantomSource.read, [uid for uid in scans if scans[uid].patient != "LIDC-IDRI-0151"]
+    calls = []
+
+    def reading(self, series):
+        calls.append(series)
+        if series in bad:
+            raise InputError("12.dcm has no readable pixel data: download the file again")
+        return read(self, series)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantom.PhantomSource, "read", reading)
+        with pytest.raises(InputError, match=r"^2 of 4 scans") as caught:
+            records.build(_config(), tmp_path / "records")
+        for uid in bad:
+            assert f"{scans[uid].patient}, series {uid}: 12.dcm has no readable pixel data" in str(
+                caught.value
+            )
+        assert f"--config.data.exclude={','.join(bad)}" in str(caught.value)
+        assert not (tmp_path / "records").exists()
+        calls.clear()
+        bad.clear()
+        records.build(_config(), tmp_path / "records")
+    assert {scans[uid].patient for uid in calls} == {"LIDC-IDRI-0078", "LIDC-IDRI-0957"}
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]
+
+
+def test_resumed_build_equals_an_uninterrupted_one(built, use_phantoms, tmp_path, monkeypatch):
+    read, calls = phantom.PhantomSource.read, []
+
+    def reading(self, series):
+        calls.append(series)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return read(self, series)
+
+    monkeypatch.setattr(phantom.PhantomSource, "read", reading)
+    with pytest.raises(KeyboardInterrupt):
+        records.build(_config(), tmp_path / "records")
+    records.build(_config(), tmp_path / "records")
+    assert len(calls) == 5
+    for name in ("slices.csv", "split.json"):
+        assert (tmp_path / "records" / name).read_text() == (built / name).read_text()
+    facts = [json.loads((folder / "accounting.json").read_text()) for folder in (tmp_path / "records", built)]
+    for found in facts:
+        del found["seconds"]
+    assert facts[0] == facts[1]
+
+
+def test_other_rules_do_not_take_finished_scans(use_phantoms, tmp_path, scans):
+    source = phantom.PhantomSource(scans)
+    uid = next(iter(scans))
+    paths = {
+        Store(tmp_path, source, planning.Options(**changes).rules).path(uid)
+        for changes in (
+            {},
+            {"crop": 256},
+            {"agreement": 3},
+            {"consensus": "union"},
+            {"seed": 1},
+            {"contour": "inside"},
+        )
+    }
+    assert len(paths) == 6
+    same = Store(tmp_path, source, planning.Options(max_scans=1, exclude="LIDC-IDRI-0001").rules).path(uid)
+    assert same in paths
 
 
 def test_failed_build_leaves_earlier_work(built, monkeypatch):
@@ -138,12 +221,56 @@ def test_failed_build_leaves_earlier_work(built, monkeypatch):
     with pytest.raises(InputError, match="the disk is gone"):
         records.build(_config(), built)
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
+    (built.parent / "records.scans").rmdir()
     assert list(built.parent.iterdir()) == [built]
+
+
+_BUILD = """
+import resource, sys, pathlib, ml_collections, phantom
+from wsns.data.readers import annotations
+from wsns.data.records import plan
+from wsns.errors import InputError
+from wsns.tasks import records
+scans = {uid: scan for uid, scan in annotations.load_scans().items() if scan.patient == "LIDC-IDRI-0151"}
+plan.load_scans = lambda: scans
+plan.open_source = lambda *_, **__: phantom.PhantomSource(scans)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    records.build(ml_collections.ConfigDict({"workers": 1, "crop": 256}), pathlib.Path(sys.argv[1]))
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "limit", [100_000, 700_000], ids=["while scans are kept", "while records are written"]
+)
+def test_disk_full(tmp_path, limit):
+    """A file size limit fails a write as a full disk does; nothing half-written stays."""
+    command = [sys.executable, "-c", _BUILD, str(tmp_path / "records"), str(limit)]
+    paths = [str(conftest.ROOT), str(conftest.ROOT / "tests")]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert done.stdout.startswith(f"no space left in {tmp_path}")
+    assert "run again; finished scans are kept" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["records.scans"]
+    assert all(path.suffix == ".npz" for path in (tmp_path / "records.scans").iterdir())
+
+
+def test_disk_that_is_plainly_too_small(use_phantoms, tmp_path, monkeypatch):
+    monkeypatch.setattr(records.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    with pytest.raises(InputError, match=r"the records need about 0\.0 GB in .*, and 0\.0 GB are free"):
+        records.build(_config(), tmp_path / "records")
 
 
 def test_no_tensorflow(built):
     code = (
-        "import sys, pathlib, wsns.tasks.records, wsns.data.input as i;"
+        "import sys, pathlib, wsns.tasks.records, wsns.data.records.input as i;"
         f"print(len(i.load(pathlib.Path({str(built)!r}), 'test')), 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -158,6 +285,8 @@ def test_no_tensorflow(built):
         ("crop", 8, "at least 32"),
         ("exclude", "LIDC-0001", "does not have"),
         ("thickness", (7.0, 9.0), "no scan with a nodule slice"),
+        ("contour", "on", "one of outside, inside"),
+        ("agreement_share", 1.5, "at most 1"),
     ],
 )
 def test_config_fields_without_sense(use_phantoms, tmp_path, field, value, word):
@@ -172,16 +301,29 @@ def test_folder_without_records(tmp_path):
 
 
 def test_choice_of_scans(scans):
-    rules = planning.Options().rules
-    everything = planning.choose_scans(scans, rules=rules)
+    everything = planning.choose_scans(scans, planning.Options())
     assert list(everything) == list(scans)
-    chosen = planning.choose_scans(scans, rules=rules, max_scans=2, seed=1)
+    choice = planning.Options(max_scans=2, seed=1)
+    chosen = planning.choose_scans(scans, choice)
     assert len(chosen) == 2
     assert chosen.items() <= everything.items()
     assert all(chosen.values())
-    assert chosen == planning.choose_scans(scans, rules=rules, max_scans=2, seed=1)
-    thin = planning.candidates(scans, exclude="LIDC-IDRI-0151, LIDC-IDRI-0078", thickness=(0, 10))
-    assert {scan.patient for scan in thin.values()} == {"LIDC-IDRI-0957"}
+    assert chosen == planning.choose_scans(scans, choice)
+
+
+def test_candidates(scans):
+    def left(**changes):
+        return set(planning.candidates(scans, planning.Options(**changes)))
+
+    assert left() == set(scans)
+    assert {scans[uid].patient for uid in left(exclude="LIDC-IDRI-0151, LIDC-IDRI-0078")} == {
+        "LIDC-IDRI-0957"
+    }
+    twice = sorted(uid for uid, scan in scans.items() if scan.patient == "LIDC-IDRI-0151")
+    assert left(exclude=twice[0]) == set(scans) - {twice[0]}
+    assert left(one_scan_per_patient=True) == set(scans) - {twice[0]}
+    assert left(one_scan_per_patient=True, exclude=twice[1]) == set(scans) - {twice[1]}
+    assert left(thickness=(0.0, 0.1)) == set()
 
 
 @pytest.mark.slow

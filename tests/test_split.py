@@ -3,7 +3,7 @@ import collections
 import numpy as np
 import pytest
 
-from wsns.data.split import SPLITS, fingerprint, split
+from wsns.data.records.split import SPLITS, fingerprint, split
 
 
 def _patients(number, seed=0):

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from wsns.data import twin, twin_fit, twin_nodules, twin_vessels
-from wsns.data.annotations import Annotation, Contour, Scan, cluster, load_scans
-from wsns.data.twin_anatomy import lung_distance
+from wsns.data.readers.annotations import Annotation, Contour, Scan, cluster, load_scans
+from wsns.data.twin import fit as twin_fit
+from wsns.data.twin import nodules as twin_nodules
+from wsns.data.twin import render as twin
+from wsns.data.twin import vessels as twin_vessels
+from wsns.data.twin.anatomy import lung_distance
 
 Z = np.arange(-150.0, 150.0, 12.0)
 MIDDLE = 14  # slice with the nodule's largest section

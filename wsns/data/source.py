@@ -1,11 +1,13 @@
 """The one function that says where volumes come from: the archive or its synthetic twin."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from wsns.data import dicom, twin
-from wsns.data.annotations import Scan
+from wsns.data.archive import source as dicom
+from wsns.data.readers.annotations import Scan
+from wsns.data.twin import render as twin
 from wsns.data.volume import Source, Volume
 
 
@@ -30,11 +32,22 @@ class TwinSource:
         """Renders the twin of one scan."""
         return twin.render(self.scans[series], seed=self.seed)
 
+    def identity(self, series: str) -> str:
+        """Returns what settles the twin of a scan."""
+        return f"twin {twin.VERSION} of {series}, seed {self.seed}"
+
+    def notes(self, series: str) -> tuple[str, ...]:
+        """Returns nothing: a twin has no faults to handle."""
+        return ()
+
 
 def open_source(
     manual_dir: str,
     scans: Mapping[str, Scan],
+    *,
     seed: int = 0,
+    cache: pathlib.Path | None = None,
+    workers: int = 0,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Source:
     """Opens the archive in a folder, or the synthetic twin.
@@ -43,6 +56,8 @@ def open_source(
         manual_dir: the folder with the archive's DICOM files; empty for the twin.
         scans: the database's scans by series UID.
         seed: of the twin's random choices.
+        cache: file that keeps the archive's headers from one run to the next.
+        workers: processes that read headers; 0 for one per core.
         progress: wraps the list of the archive's files while their headers are read.
 
     Raises:
@@ -50,4 +65,4 @@ def open_source(
     """
     if not manual_dir:
         return TwinSource(dict(scans), seed)
-    return dicom.open_archive(manual_dir, scans, progress)
+    return dicom.open_archive(manual_dir, scans, cache=cache, workers=workers, progress=progress)

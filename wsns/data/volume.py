@@ -49,3 +49,11 @@ class Source(Protocol):
             wsns.errors.InputError: if its files cannot be read.
         """
         ...
+
+    def identity(self, series: str) -> str:
+        """Returns a text that changes when the volume of this series may have changed."""
+        ...
+
+    def notes(self, series: str) -> tuple[str, ...]:
+        """Returns what was handled in this series and must be told, each a sentence."""
+        ...

@@ -8,7 +8,8 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-EIGHT = np.ones((3, 3), bool)
+from wsns.data.lungs.morphology import EIGHT, large_parts, opened
+
 MIN_PIXELS = 3
 
 
@@ -18,22 +19,6 @@ class Candidates:
 
     masks: np.ndarray
     cut: int
-
-
-def hull(lungs: np.ndarray, spacing: float, closing: float = 10.0, min_part: float = 100.0) -> np.ndarray:
-    """Returns the lungs with pleural nodules and hilar vessels closed in: (S, S) bool.
-
-    Args:
-        lungs: (S, S) int, 1 and 2 for the two lungs, 0 elsewhere.
-        spacing: mm per pixel.
-        closing: radius in mm of the disc.
-        min_part: mm2; smaller parts of a lung are left out.
-    """
-    result = np.zeros(lungs.shape, bool)
-    for side, box in enumerate(ndimage.find_objects(lungs), start=1):
-        if box is not None:
-            result[box] |= _closed(_large_parts(lungs[box] == side, min_part / spacing**2), closing / spacing)
-    return result
 
 
 def candidates(
@@ -55,7 +40,7 @@ def candidates(
     Args:
         labels: (S, S) int, phases by ascending density, see `wsns.segmentation.icm`.
         scope: (S, S) bool, where to look.
-        hull: (S, S) bool, see `hull`.
+        hull: (S, S) bool, see `wsns.data.lungs.hull`.
         spacing: mm per pixel.
         openings: radii of the discs in pixels.
         min_area: mm2 of a piece before it is grown; it has at least 3 pixels in any case.
@@ -68,7 +53,7 @@ def candidates(
     smallest = max(MIN_PIXELS, min_area / spacing**2)
     found: dict[bytes, np.ndarray] = {}
     for phase in range(1, int(labels[inside].max()) + 1):
-        dense = _large_parts((labels[box] >= phase) & inside[box], smallest)
+        dense = large_parts((labels[box] >= phase) & inside[box], smallest)
         # A disc is 8-connected: opened together, components give what each gives alone.
         for radius in openings:
             for piece in _pieces(opened(dense, radius), smallest):
@@ -78,36 +63,6 @@ def candidates(
     for mask, piece in zip(masks, ordered, strict=False):
         mask[box] = piece
     return Candidates(masks, max(len(ordered) - limit, 0))
-
-
-def dilated(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Returns the mask grown by a disc: all pixels within `radius` pixels of one of it."""
-    return ndimage.distance_transform_edt(~mask) <= radius if mask.any() else mask
-
-
-def eroded(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Returns the pixels around which a disc of `radius` pixels fits into the mask, and into the array."""
-    return ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > radius
-
-
-def opened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Returns the union of all discs of `radius` pixels that fit into the mask."""
-    return dilated(eroded(mask, radius), radius)
-
-
-def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
-    margin = int(np.ceil(radius)) + 1
-    filled = np.pad(ndimage.binary_fill_holes(mask), margin)
-    closed = eroded(dilated(filled, radius), radius)
-    return ndimage.binary_fill_holes(closed)[margin:-margin, margin:-margin]
-
-
-def _large_parts(mask: np.ndarray, smallest: float) -> np.ndarray:
-    """Returns the mask without 8-connected parts of fewer than `smallest` pixels."""
-    parts, _ = ndimage.label(mask, EIGHT)
-    large = np.bincount(parts.ravel()) >= smallest
-    large[0] = False
-    return large[parts]
 
 
 def _pieces(mask: np.ndarray, smallest: float) -> list[np.ndarray]:

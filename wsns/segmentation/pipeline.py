@@ -13,9 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from wsns.data.lungs.hull import hull
 from wsns.errors import InputError
 from wsns.segmentation.batches import blocks, padded
-from wsns.segmentation.candidates import candidates, hull
+from wsns.segmentation.candidates import candidates
 from wsns.segmentation.icm import icm, lung_box
 from wsns.segmentation.nam import NamFunction
 from wsns.segmentation.options import Options

@@ -8,9 +8,10 @@ from ml_collections import ConfigDict
 
 from wsns import environment
 from wsns import workdir as files
-from wsns.data.input import VERSION
+from wsns.data.records.slices import VERSION
 from wsns.errors import InputError
 from wsns.models.build import MODELS, build
+from wsns.tasks.summary import summary
 
 STEPS = {
     "records": ("records",),
@@ -18,6 +19,8 @@ STEPS = {
     "segment": ("records", "train", "segment"),
     "table1": ("records", "train", "segment", "evaluate"),
 }
+ALONE = ("accounting", "pretrain_shapes")
+"""Tasks that stand on no other step."""
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -28,16 +31,15 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     """
     workdir = workdir.absolute()
     _check(config)
-    if config.task == "pretrain_shapes":
-        from wsns.tasks.pretrain import pretrain_shapes
-
+    if config.task in ALONE:
         _describe(config, workdir, {})
-        pretrain_shapes(config, workdir)
+        _alone(config, workdir)
         return
     stamps = files.Stamps(workdir)
     steps = STEPS[config.task]
     _records(config, workdir, stamps)
     accounting = files.read_json(workdir / "records" / "accounting.json")
+    print(summary(accounting, workdir / "records"))
     _describe(config, workdir, {key: accounting[key] for key in ("data_fingerprint", "split_fingerprint")})
     if "train" in steps:
         from wsns.tasks.train import train
@@ -53,11 +55,21 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
         evaluate(config, workdir, stamps)
 
 
+def _alone(config: ConfigDict, workdir: pathlib.Path) -> None:
+    if config.task == "accounting":
+        from wsns.tasks.accounting import account
+
+        account(config, workdir)
+    else:
+        from wsns.tasks.pretrain import pretrain_shapes
+
+        pretrain_shapes(config, workdir)
+
+
 def _check(config: ConfigDict) -> None:
-    tasks = [*STEPS, "pretrain_shapes"]
-    if config.task not in tasks:
-        raise InputError(f"config.task={config.task!r}: choose one of {', '.join(tasks)}")
-    if config.task == "records":
+    if config.task not in [*STEPS, *ALONE]:
+        raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
+    if config.task in ("records", "accounting"):
         return
     for name in config.models:
         build(config, name)
@@ -71,14 +83,15 @@ def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
     inputs = config.data.to_dict() | {"version": VERSION}
     del inputs["workers"]
     if not config.data.manual_dir:
-        from wsns.data import twin
+        from wsns.data.twin import render as twin
 
         inputs["twin"] = twin.VERSION
-    if stamps.is_done("records", inputs):
+    built = workdir / "records"
+    if (built / "accounting.json").exists() and stamps.is_done("records", inputs):
         return
     from wsns.tasks.records import build as build_records
 
-    build_records(config.data, workdir / "records")
+    build_records(config.data, built)
     stamps.mark_done("records", inputs)
 
 

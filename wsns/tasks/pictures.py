@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
-from wsns.data import input as records
-from wsns.data.input import OVERVIEW_STEP, OVERVIEW_WINDOW
+from wsns.data.records import input as records
+from wsns.data.records.slices import OVERVIEW_STEP, OVERVIEW_WINDOW, Slices
 from wsns.evaluation import figures, plots, views
 from wsns.evaluation.cases import WEAK, Case
 from wsns.evaluation.report import Picture
@@ -115,7 +115,7 @@ def _metrics(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
     return rows
 
 
-def slice_view(slices: records.Slices, n: int, kept: Mapping[str, np.ndarray], title: str) -> SliceView:
+def slice_view(slices: Slices, n: int, kept: Mapping[str, np.ndarray], title: str) -> SliceView:
     """Returns a slice with the layers that its file in `masks/` keeps."""
 
     def numbered(kind: str) -> dict[int, np.ndarray]:

@@ -1,17 +1,17 @@
 """Builds the records of a run: the outermost layer of the data stage, with files, clock and progress bars."""
 
-import collections
 import contextlib
 import csv
-import dataclasses
+import errno
 import hashlib
-import importlib.metadata
 import io
-import json
+import itertools
+import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import absl.logging
@@ -20,139 +20,157 @@ import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
 
-from datasets.lidc_slices.lidc_slices_dataset_builder import Builder, LidcSlicesConfig
-from wsns import progress
-from wsns.data import twin
-from wsns.data.input import VERSION, data_source
-from wsns.data.plan import Options, Plan, Workers, make_plan, options
-from wsns.data.slices import ScanRecords
-from wsns.data.split import SPLITS, fingerprint
+from datasets.lidc_slices.lidc_slices_dataset_builder import Builder, LidcSlicesConfig, examples
+from wsns import progress, workdir
+from wsns.data.records.input import data_source
+from wsns.data.records.plan import Options, Plan, make_plan, options
+from wsns.data.records.scan import ScanFacts
+from wsns.data.records.split import SPLITS, fingerprint
+from wsns.data.records.store import Store
+from wsns.data.records.workers import Workers
+from wsns.errors import InputError
+from wsns.tasks.check_page import write_check_page
+from wsns.tasks.facts import account, check_rows
 
 COLUMNS = (
     "patient", "series", "z", "slice_index", "split", "label", "nodules", "voxels", "outside_crop",
 )  # fmt: skip
-SMALL_LUNG_ML = 500.0
+SHARD = 1024
+"""Slices per file: about 230 MB."""
+SLICE_MB = 0.25
 
 
 def build(data_config: ml_collections.ConfigDict, directory: pathlib.Path) -> None:
-    """Builds the records in a directory: the TFDS data, slices.csv, split.json, accounting.json and
-    missing.txt (series UIDs that the archive folder lacks).
+    """Builds the records in a directory: the TFDS data, slices.csv, split.json, accounting.json, missing.txt
+    (series UIDs that the archive folder lacks), and check.html with a picture of each scan.
 
-    All is made in a folder beside it and moved there at the end, so that a failed or interrupted build
-    leaves what was there before.
+    Scans are prepared one by one, by all cores, into `DIRECTORY.scans`; a build that was interrupted, or that
+    found a scan it could not use, goes on from there. Then all is written in `DIRECTORY.partial` and moved to
+    its place, so that what was there before stays until the new records are whole.
 
     Args:
-        data_config: the fields of `wsns.data.plan.Options`.
+        data_config: the fields of `wsns.data.records.plan.Options`.
         directory: where the records go; earlier records in it are replaced.
 
     Raises:
-        wsns.errors.InputError: if the input or a config field is not as it must be.
+        wsns.errors.InputError: if the input or a config field is not as it must be, or the disk is full.
     """
     directory = pathlib.Path(directory).absolute()
     choice = options(data_config)
     began = time.monotonic()
-    plan = make_plan(choice, _progress)
+    plan = make_plan(choice, _progress, directory.with_name("dicom_index.json.gz"))
+    store = Store(directory.with_name(f"{directory.name}.scans"), plan.source, choice.rules)
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        facts = _write_all(plan, choice, partial)
-        facts["seconds"] = round(time.monotonic() - began, 1)
-        _write_json(partial / "accounting.json", facts)
+        _check_space(plan, store)
+        _prepare(plan, store, choice.workers)
+        partial.mkdir(parents=True)
+        facts = write_all(plan, choice, store, partial)
+        workdir.write_json(
+            partial / "accounting.json", facts | {"seconds": round(time.monotonic() - began, 1)}
+        )
         _replace(directory, partial)
+    except (OSError, RuntimeError) as error:
+        _raise_if_disk_is_full(error, directory)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(store.folder)
 
 
-def account(
-    plan: Plan, choice: Options, rows: Iterable[Mapping[str, Any]], results: Iterable[ScanRecords]
-) -> dict[str, Any]:
-    """Counts what went in, what was left out and why.
+def _check_space(plan: Plan, store: Store) -> None:
+    """Raises InputError where the disk is plainly too small for finished scans and records."""
+    slices = 2 * sum(plan.positives[uid] for uid in plan.source.series if not store.path(uid).exists())
+    needed = (slices + 2 * sum(plan.positives.values())) * SLICE_MB * 1e6
+    store.folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(store.folder).free
+    if free < needed:
+        raise InputError(
+            f"the records need about {needed / 1e9:.1f} GB in {store.folder.parent}, and {free / 1e9:.1f} GB are "
+            "free: choose another --workdir, or take fewer scans (config.data.max_scans)"
+        )
 
-    Args:
-        plan: the scans that were chosen.
-        choice: the options they were chosen by.
-        rows: one per record, as in slices.csv.
-        results: what the scans gave.
+
+def _prepare(plan: Plan, store: Store, workers: int) -> None:
+    """Puts every scan into the store that is not there yet.
+
+    Raises:
+        InputError: naming all scans that can't be used, once the others are done.
     """
-    rows, results = list(rows), list(results)
-    slices: dict[str, collections.Counter[str]] = {part: collections.Counter() for part in SPLITS}
-    for row in rows:
-        slices[row["split"]]["positive" if row["label"] else "negative"] += 1
-    small = {r.series: [round(ml) for ml in r.lungs_ml] for r in results if min(r.lungs_ml) < SMALL_LUNG_ML}
-    return {
-        "source": plan.source.name,
-        "patients": len(plan.parts),
-        "scans": len(plan.scans),
-        "scans_without_positive_slice": sum(not number for number in plan.positives.values()),
-        "scans_missing": len(plan.missing),
-        "excluded": choice.exclude,
-        "slices": {part: dict(counts) for part, counts in slices.items()},
-        "patients_per_split": dict(collections.Counter(plan.parts.values())),
-        "slices_with_two_nodules": sum(row["nodules"] == 2 for row in rows),
-        "slices_with_more_nodules_left_out": sum(result.too_many for result in results),
-        "negatives_missing": sum(result.missing_negatives for result in results),
-        "consensus_empty_used_overlap": sum(result.fallbacks for result in results),
-        "voxels": sum(row["voxels"] for row in rows),
-        "voxels_outside_crop": sum(row["outside_crop"] for row in rows),
-        "lungs_smaller_than_500_ml": small,
-        "split_fingerprint": fingerprint(plan.parts),
-        "versions": {
-            "records": VERSION,
-            "twin": twin.VERSION,
-            **{
-                name: importlib.metadata.version(name)
-                for name in ("pylidc", "SimpleITK", "tensorflow-datasets")
-            },
-        },
+    todo = [plan.scans[uid] for uid in plan.source.series if not store.path(uid).exists()]
+    number = len(plan.source.series)
+    failed: dict[str, str] = {}
+    with (
+        progress.bar(number, f"scans, {plan.source.name}", initial=number - len(todo), unit="scan") as bar,
+        Workers(store, min(workers, len(todo)) if len(todo) < 2 else workers) as pool,
+    ):
+        for scan, error in zip(todo, pool.run(todo)):
+            if error:
+                failed[scan.series] = str(error)
+            bar.update()
+    if not failed:
+        return
+    many = len(failed) > 1
+    raise InputError(
+        f"{len(failed)} of {number} scans can't be used:\n"
+        + "".join(f"  {text}\n" for text in failed.values())
+        + f"The other {number - len(failed)} are done and kept. Restore the files and run again, or leave the "
+        f"scan{'s' if many else ''} out with --config.data.exclude={','.join(failed)}"
+    )
+
+
+def write_all(plan: Plan, choice: Options, store: Store, directory: pathlib.Path) -> dict[str, Any]:
+    """Writes all files but accounting.json, whose content it returns."""
+    facts = _write_records(plan, choice, store, directory)
+    rows, data_fingerprint = _read_back(plan, directory)
+    _write_csv(directory / "slices.csv", rows)
+    workdir.write_json(
+        directory / "split.json", {"fingerprint": fingerprint(plan.parts), "patients": dict(plan.parts)}
+    )
+    workdir.write_text(directory / "missing.txt", "".join(f"{uid}\n" for uid in plan.missing))
+    write_check_page(directory, check_rows(plan, facts))
+    return account(plan, choice, rows, facts) | {
+        "bytes": sum(file.stat().st_size for file in directory.rglob("*.array_record*")),
+        "data_fingerprint": data_fingerprint,
     }
 
 
-def _write_all(plan: Plan, choice: Options, directory: pathlib.Path) -> dict[str, Any]:
-    """Writes all files but accounting.json, whose content it returns."""
-    results = _write_examples(plan, choice, directory)
-    rows, data_fingerprint = _read_back(plan, directory)
-    _write_csv(directory / "slices.csv", rows)
-    _write_json(
-        directory / "split.json", {"fingerprint": fingerprint(plan.parts), "patients": dict(plan.parts)}
-    )
-    (directory / "missing.txt").write_text("".join(f"{uid}\n" for uid in plan.missing))
-    facts = account(plan, choice, rows, results)
-    return facts | {"bytes": _size(directory), "data_fingerprint": data_fingerprint}
+def _write_records(plan: Plan, choice: Options, store: Store, directory: pathlib.Path) -> list[ScanFacts]:
+    """Writes the finished scans as TFDS records, and their pictures; returns what to account for.
 
-
-def _write_examples(plan: Plan, choice: Options, directory: pathlib.Path) -> list[ScanRecords]:
-    """Runs the TFDS build under one bar over scans; returns what each scan gave, without its records."""
-    results: list[ScanRecords] = []
-    config = LidcSlicesConfig(name="records", options=choice)
-    with (
-        _quiet_tfds(),
-        progress.bar(len(plan.source.series), f"records {plan.source.name}", unit="scan") as bar,
-        Workers(plan.source, choice.rules, choice.workers) as workers,
-    ):
-
-        def observe(result: ScanRecords) -> None:
-            results.append(dataclasses.replace(result, records=()))
-            bar.update()
-
-        builder = Builder(plan=plan, workers=workers, observe=observe, config=config, data_dir=directory)
-        builder.download_and_prepare()
-    shutil.rmtree(directory / "downloads")  # an empty folder of TFDS's
-    return results
+    TFDS's own build is not used here: it holds a split in memory, or needs TensorFlow from 1 GB on.
+    """
+    facts = []
+    with _quiet_tfds(), progress.bar(len(plan.source.series), "writing records", unit="scan") as bar:
+        config = LidcSlicesConfig(name="records", options=choice)
+        builder = Builder(config=config, data_dir=directory)
+        pathlib.Path(builder.data_dir).mkdir(parents=True)
+        writer = tfds.core.SequentialWriter(builder.info, SHARD, file_format="array_record")
+        parts = [part for part in SPLITS if plan.series(part)]
+        writer.initialize_splits(parts)
+        (directory / "check").mkdir()
+        for part in parts:
+            for uid in plan.series(part):
+                scan = store.read(uid)
+                writer.add_examples({part: [record for _, record in examples(scan.slices)]})
+                (directory / "check" / f"{uid}.jpg").write_bytes(scan.picture)
+                facts.append(scan.facts)
+                bar.update()
+        writer.close_all()
+    return facts
 
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS from bars per split, from announcing a download and from warning of a config of our own."""
+    """Keeps TFDS from warning of a config of our own."""
     verbosity = absl.logging.get_verbosity()
-    tfds.disable_progress_bar()
     absl.logging.set_verbosity(absl.logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         absl.logging.set_verbosity(verbosity)
-        tfds.enable_progress_bar()
 
 
 def _read_back(plan: Plan, directory: pathlib.Path) -> tuple[list[dict[str, Any]], str]:
@@ -160,30 +178,34 @@ def _read_back(plan: Plan, directory: pathlib.Path) -> tuple[list[dict[str, Any]
     rows, digests = [], []
     for part in (part for part in SPLITS if plan.series(part)):
         source = data_source(directory, part)
-        for n in tqdm.trange(len(source), desc=f"checking {part}", unit="slice", leave=False):
-            record = source[n]
-            row = {
-                "patient": record["patient"].decode(),
-                "series": record["series"].decode(),
-                "z": float(record["z"]),
-                "slice_index": int(record["slice_index"]),
-                "split": part,
-                "label": int(record["label"]),
-                "nodules": int(record["count"]),
-                "voxels": int(np.count_nonzero(record["nodules"])) + int(record["outside_crop"]),
-                "outside_crop": int(record["outside_crop"]),
-            }
-            rows.append(row)
-            digests.append((row["series"], row["slice_index"], _digest(record)))
+        # Decompression and hashing let go of the interpreter's lock.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(_row, itertools.repeat(source), itertools.repeat(part), range(len(source)))
+            for row, digest in tqdm.tqdm(found, f"checking {part}", len(source), leave=False, unit="slice"):
+                rows.append(row)
+                digests.append((row["series"], row["slice_index"], digest))
     rows.sort(key=lambda row: (row["patient"], row["series"], row["slice_index"]))
     return rows, hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()
 
 
-def _digest(record: Mapping[str, Any]) -> str:
+def _row(source: Sequence[Mapping[str, Any]], part: str, n: int) -> tuple[dict[str, Any], str]:
+    """Returns a record's row of slices.csv and the SHA-256 of its content."""
+    record = source[n]
+    row = {
+        "patient": record["patient"].decode(),
+        "series": record["series"].decode(),
+        "z": float(record["z"]),
+        "slice_index": int(record["slice_index"]),
+        "split": part,
+        "label": int(record["label"]),
+        "nodules": int(record["count"]),
+        "voxels": int(np.count_nonzero(record["nodules"])) + int(record["outside_crop"]),
+        "outside_crop": int(record["outside_crop"]),
+    }
     content = hashlib.sha256()
     for name in sorted(record):
         content.update(name.encode() + np.asarray(record[name]).tobytes())
-    return content.hexdigest()
+    return row, content.hexdigest()
 
 
 def _progress(items: Iterable[Any], what: str) -> Iterable[Any]:
@@ -197,14 +219,6 @@ def _write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _size(directory: pathlib.Path) -> int:
-    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
-
-
 def _replace(directory: pathlib.Path, partial: pathlib.Path) -> None:
     """Puts the finished folder in the place of the old one, which is whole until then."""
     old = directory.with_name(f"{directory.name}.old")
@@ -213,3 +227,12 @@ def _replace(directory: pathlib.Path, partial: pathlib.Path) -> None:
         directory.rename(old)
     partial.rename(directory)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _raise_if_disk_is_full(error: Exception, directory: pathlib.Path) -> None:
+    """Array_record reports a full disk as RuntimeError, all else as OSError."""
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(error):
+        raise InputError(
+            f"no space left in {directory.parent} ({error}): free some and run again; finished scans are kept"
+        ) from error

@@ -16,7 +16,8 @@ from ml_collections import ConfigDict
 
 from wsns import progress
 from wsns import workdir as files
-from wsns.data import input as records
+from wsns.data.records import input as records
+from wsns.data.records.slices import Slices
 from wsns.evaluation.cases import Case, case_row, read_cases, write_cases
 from wsns.models import build
 from wsns.models.preprocess import enlarge
@@ -113,7 +114,7 @@ def _pixel_probability(module: Any, prepare: Any, params: Any, hu: jax.Array) ->
 
 
 def _segment_scan(
-    scan: records.Slices,
+    scan: Slices,
     trained: Trained,
     weak: Mapping[int, Network],
     options: Options,
@@ -160,9 +161,7 @@ def _segment_scan(
     return sum(result.cut for result in results.values())
 
 
-def _weak_cases(
-    scan: records.Slices, n: int, result: SliceResult | None, scores: Mapping[int, float]
-) -> list[Case]:
+def _weak_cases(scan: Slices, n: int, result: SliceResult | None, scores: Mapping[int, float]) -> list[Case]:
     masks = (
         {kind: {gaps: getattr(result, kind)(gaps) for gaps in scores} for kind in ("coarse", "fine")}
         if result
@@ -176,7 +175,7 @@ def _weak_cases(
 
 
 def _case(
-    scan: records.Slices,
+    scan: Slices,
     n: int,
     method: str,
     mask: np.ndarray | None,
@@ -198,7 +197,7 @@ def _case(
 
 
 def _arrays(
-    scan: records.Slices, n: int, result: SliceResult | None, probability: np.ndarray | None
+    scan: Slices, n: int, result: SliceResult | None, probability: np.ndarray | None
 ) -> dict[str, Any]:
     """What is kept of a slice: where it lies in its scan, all masks, and the maps that figures show."""
     kept: dict[str, Any] = {

@@ -7,7 +7,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
-from wsns.data import input as records
+from wsns.data.records import input as records
+from wsns.data.records.slices import Slices
 from wsns.models import build
 from wsns.training import loop, objectives
 
@@ -45,8 +46,8 @@ def _train_one(
     config: ConfigDict,
     name: str,
     network: build.Network,
-    training: records.Slices,
-    validation: records.Slices,
+    training: Slices,
+    validation: Slices,
     *,
     directory: pathlib.Path,
 ) -> None:
@@ -74,7 +75,7 @@ def _train_one(
     )
 
 
-def _arrays(slices: records.Slices, name: str) -> loop.Arrays:
+def _arrays(slices: Slices, name: str) -> loop.Arrays:
     """A weak network sees the slice labels only, never a mask; the U-Net slices that have a mask only.
 
     The Dice of a slice without a nodule is 0 whatever the U-Net says: nothing to learn from.

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wsns.data.twin_anatomy import Anatomy, lung_distance
+from wsns.data.twin.anatomy import Anatomy, lung_distance
 
 _TRIALS = 160  # chests tried per scan; the second half varies the best of the first
 _RIM = 18.0  # mm between the lungs and the edge of the field of view

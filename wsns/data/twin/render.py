@@ -9,11 +9,10 @@ import hashlib
 
 import numpy as np
 
-from wsns.data import twin_anatomy as anatomy
-from wsns.data import twin_fit, twin_tissue
-from wsns.data import twin_nodules as nodules
-from wsns.data import twin_vessels as vessels
-from wsns.data.annotations import Scan, cluster
+from wsns.data.readers.annotations import Scan, cluster
+from wsns.data.twin import anatomy, nodules, vessels
+from wsns.data.twin import fit as twin_fit
+from wsns.data.twin import tissue as twin_tissue
 from wsns.data.volume import Volume
 
 VERSION = 2

@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from wsns.data.twin_distance import ellipse, segment_distance, smooth_max
+from wsns.data.twin.distance import ellipse, segment_distance, smooth_max
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

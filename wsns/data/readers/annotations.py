@@ -11,24 +11,17 @@ import dataclasses
 import importlib.util
 import pathlib
 import sqlite3
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.path import Path as Polygon
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import cdist
+from scipy.spatial import KDTree
+
+from wsns.data.readers.contours import CONTOURS, Contour, rasterise
 
 READERS = 4
 MIN_TOLERANCE = 0.1
 TOLERANCE_FACTOR = 0.9
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Contour:
-    """One closed line of one reader in slice `k`; `points` is (P, 2) int, rows of (i, j) in pixels."""
-
-    k: int
-    inclusion: bool
-    points: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +38,8 @@ class Annotation:
     def points(self) -> np.ndarray:
         """(P, 3) int: all contour points as (k, i, j), by ascending slice."""
         ordered = sorted(self.contours, key=lambda contour: contour.k)
-        return np.concatenate([np.insert(c.points, 0, c.k, axis=1) for c in ordered])
+        levels = np.repeat([c.k for c in ordered], [len(c.points) for c in ordered])
+        return np.column_stack([levels, np.concatenate([c.points for c in ordered])])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,6 +57,26 @@ class Scan:
     thickness: float
     z: np.ndarray
     annotations: tuple[Annotation, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """How a reader's lines become a mask.
+
+    `contour`: 'outside' as LIDC defines it and pylidc draws it (the pixels of a line lie outside the nodule,
+    exclusion lines subtract), or 'inside' as the authors' published XML reader (the pixels of a line belong,
+    exclusion lines are left out); `single_contours`: whether annotations of a single contour count.
+    """
+
+    contour: str = CONTOURS[0]
+    single_contours: bool = True
+
+    def __post_init__(self) -> None:
+        if self.contour not in CONTOURS:
+            raise ValueError(f"contour is {self.contour!r}: one of {', '.join(CONTOURS)}")
+
+
+OUTSIDE = Drawing()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,55 +152,35 @@ def load_scans(database: pathlib.Path | None = None) -> dict[str, Scan]:
     }
 
 
-def rasterise(annotation: Annotation, origin: tuple[int, int, int], shape: tuple[int, ...]) -> np.ndarray:
-    """Returns one reader's mask in a box: pixels strictly inside the lines (the readers drew outside the nodule).
-
-    Inclusion lines add, exclusion lines subtract; the pixels of a line never belong.
-
-    Args:
-        annotation: what to draw.
-        origin: (k, i, j) of the box, which must hold all contour points.
-        shape: (K, I, J) of the box.
-
-    Returns:
-        (K, I, J) bool.
-    """
-    mask = np.zeros(shape, bool)
-    corner = np.array(origin[1:])
-    pixels = np.indices(shape[1:]).reshape(2, -1).T
-    for contour in sorted(annotation.contours, key=lambda contour: not contour.inclusion):
-        line = contour.points - corner
-        layer = mask[contour.k - origin[0]]
-        inside = _inside(line, pixels).reshape(shape[1:])
-        np.logical_or(layer, inside, out=layer) if contour.inclusion else np.copyto(
-            layer, False, where=inside
-        )
-        layer[tuple(line.T)] = False
-    return mask
-
-
-def cluster(scan: Scan) -> list[Cluster]:
+def cluster(scan: Scan, drawing: Drawing = OUTSIDE) -> list[Cluster]:
     """Groups a scan's annotations into physical nodules, by ascending z.
 
     Annotations whose contour points come closer than a tolerance belong together; the tolerance starts at
     the slice thickness and shrinks by 0.9 until no group has more than four members, or 0.1 is reached.
+
+    Args:
+        scan: whose annotations.
+        drawing: which of them, and how they become masks.
     """
-    if not scan.annotations:
+    chosen = [a for a in scan.annotations if drawing.single_contours or len(a.contours) > 1]
+    if not chosen:
         return []
-    points = [annotation.points for annotation in scan.annotations]
-    distance = np.zeros((len(points), len(points)))
-    for a in range(len(points)):
-        for b in range(a):
-            distance[a, b] = distance[b, a] = cdist(points[a], points[b]).min()
+    points = [annotation.points for annotation in chosen]
     tolerance = scan.thickness
+    distance = _distances(points, tolerance)
     groups = _groups(distance, tolerance)
     while np.bincount(groups).max() > READERS and tolerance * TOLERANCE_FACTOR >= MIN_TOLERANCE:
         tolerance *= TOLERANCE_FACTOR
         groups = _groups(distance, tolerance)
-    members = [tuple(scan.annotations[a] for a in np.flatnonzero(groups == g)) for g in np.unique(groups)]
-    return sorted(
-        (_in_one_box(m) for m in members), key=lambda c: (c.origin[0] + c.masks.shape[1] / 2, c.origin)
-    )
+    made = []
+    for members in (np.flatnonzero(groups == g) for g in range(groups.max() + 1)):
+        low, high = _box(np.concatenate([points[a] for a in members]))
+        k, i, j = (int(v) for v in low)
+        masks = [
+            rasterise(chosen[a].contours, (k, i, j), tuple(high - low + 1), drawing.contour) for a in members
+        ]
+        made.append(Cluster(tuple(chosen[a] for a in members), (k, i, j), np.stack(masks)))
+    return sorted(made, key=lambda c: (c.origin[0] + c.masks.shape[1] / 2, c.origin))
 
 
 def _parse(coords: str) -> np.ndarray:
@@ -195,18 +189,22 @@ def _parse(coords: str) -> np.ndarray:
     return numbers.reshape(-1, 2)[:, ::-1]
 
 
-def _inside(line: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    closed = line if (line[0] == line[-1]).all() else np.vstack([line, line[:1]])
-    return Polygon(closed, closed=True).contains_points(pixels)
+def _distances(points: Sequence[np.ndarray], reach: float) -> np.ndarray:
+    """Returns the least distance of each pair of point sets; infinity where their boxes are farther than `reach`."""
+    distance = np.full((len(points), len(points)), np.inf)
+    np.fill_diagonal(distance, 0)
+    low, high = np.stack([_box(p) for p in points], axis=1)
+    gap = np.maximum(low[:, None] - high[None], 0)
+    near = np.linalg.norm(np.maximum(gap, gap.transpose(1, 0, 2)), axis=-1) <= reach
+    trees = [KDTree(p) for p in points]
+    for a, b in np.argwhere(np.tril(near, -1)):
+        distance[a, b] = distance[b, a] = trees[a].query(points[b])[0].min()
+    return distance
 
 
 def _groups(distance: np.ndarray, tolerance: float) -> np.ndarray:
     return connected_components(distance <= tolerance, directed=False)[1]
 
 
-def _in_one_box(annotations: tuple[Annotation, ...]) -> Cluster:
-    points = np.concatenate([annotation.points for annotation in annotations])
-    low = points.min(axis=0)
-    k, i, j = (int(v) for v in low)
-    shape = tuple(points.max(axis=0) - low + 1)
-    return Cluster(annotations, (k, i, j), np.stack([rasterise(a, (k, i, j), shape) for a in annotations]))
+def _box(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return points.min(axis=0), points.max(axis=0)

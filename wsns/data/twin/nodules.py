@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from wsns.data.annotations import Cluster, Scan
+from wsns.data.readers.annotations import Cluster, Scan
 
 _MARGIN = (2, 4, 4)
 GROUND_GLASS, SOLID = -560.0, 20.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wsns.data.twin_anatomy import (
+from wsns.data.twin.anatomy import (
     Anatomy,
     cavity_distance,
     diaphragm_distance,
@@ -10,7 +10,7 @@ from wsns.data.twin_anatomy import (
     height,
     spine_y,
 )
-from wsns.data.twin_distance import ellipse
+from wsns.data.twin.distance import ellipse
 
 FAT, MUSCLE, MARROW, CORTEX = -100.0, 45.0, 190.0, 520.0
 

