@@ -4,7 +4,7 @@ import numpy as np
 import phantom
 import pytest
 
-from wsns.data.lungs.segment import segment
+from wsns.data.lungs.segment import Lungs, segment
 from wsns.data.records.picture import (
     FRAME,
     GAP,
@@ -154,3 +154,14 @@ def test_the_page_puts_scans_with_warnings_first_and_escapes(tmp_path):
 def test_a_page_without_scans_has_no_empty_section(tmp_path):
     write_check_page(tmp_path, [])
     assert "<h2>" not in (tmp_path / "check.html").read_text()
+
+
+@pytest.mark.parametrize("spacing", [0.611328125, 0.6171875, 0.644, 0.7])
+def test_rounding_never_makes_a_panel_too_wide(spacing):
+    """A panel of 301 pixels once ended a build: the sides of real scans don't divide evenly."""
+    depth = 12
+    hu = np.full((depth, 512, 512), -870, np.int16)
+    labels = np.ones((depth, 128, 128), np.uint8)
+    lungs = Lungs(labels, (1, 4, 4), (2.5, 4 * spacing, 4 * spacing), 64.0, (0.0, 0.0))
+    for volume in (Volume(hu, np.arange(depth) * step, spacing) for step in (2.5, 30.7, 512 * spacing / 11)):
+        assert check_picture(volume, lungs, ORIGIN, CROP, {}).shape == (SIDE, 4 * SIDE + 12, 3)

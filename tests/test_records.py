@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import conftest
 import ml_collections
@@ -231,15 +232,55 @@ from wsns.data.readers import annotations
 from wsns.data.records import plan
 from wsns.errors import InputError
 from wsns.tasks import records
-scans = {uid: scan for uid, scan in annotations.load_scans().items() if scan.patient == "LIDC-IDRI-0151"}
-plan.load_scans = lambda: scans
-plan.open_source = lambda *_, **__: phantom.PhantomSource(scans)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-try:
-    records.build(ml_collections.ConfigDict({"workers": 1, "crop": 256}), pathlib.Path(sys.argv[1]))
-except InputError as error:
-    print(error)
+
+def main():
+    folder, workers, limit = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    scans = {uid: scan for uid, scan in annotations.load_scans().items() if scan.patient in sys.argv[4:]}
+    plan.load_scans = lambda: scans
+    plan.open_source = lambda *_, **__: phantom.PhantomSource(scans)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        records.build(ml_collections.ConfigDict({"workers": workers, "crop": 256}), folder)
+    except InputError as error:
+        print(error)
+
+if __name__ == "__main__":
+    main()
 """
+
+
+def _start(tmp_path, workers, limit, patients):
+    """Starts a build from ellipses in another process, which leads a group of its own."""
+    (tmp_path / "build.py").write_text(_BUILD)
+    command = [
+        sys.executable,
+        tmp_path / "build.py",
+        tmp_path / "run" / "records",
+        str(workers),
+        str(limit),
+        *patients,
+    ]
+    paths = [str(conftest.ROOT), str(conftest.ROOT / "tests")]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def _ends(group):
+    """Waits for the last process of a group, half a minute at most."""
+    for _ in range(3000):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 @pytest.mark.parametrize(
@@ -247,19 +288,34 @@ except InputError as error:
 )
 def test_disk_full(tmp_path, limit):
     """A file size limit fails a write as a full disk does; nothing half-written stays."""
-    command = [sys.executable, "-c", _BUILD, str(tmp_path / "records"), str(limit)]
-    paths = [str(conftest.ROOT), str(conftest.ROOT / "tests")]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-    )
-    assert done.stdout.startswith(f"no space left in {tmp_path}")
-    assert "run again; finished scans are kept" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["records.scans"]
-    assert all(path.suffix == ".npz" for path in (tmp_path / "records.scans").iterdir())
+    process = _start(tmp_path, 1, limit, ["LIDC-IDRI-0151"])
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    assert output.startswith(f"no space left in {tmp_path}")
+    assert "run again; finished scans are kept" in output
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["records.scans"]
+    assert all(path.suffix == ".npz" for path in (tmp_path / "run" / "records.scans").iterdir())
+
+
+def test_killed_build_leaves_no_process_and_goes_on(built, tmp_path):
+    process = _start(tmp_path, 2, 0, PATIENTS)
+    kept = tmp_path / "run" / "records.scans"
+    while not list(kept.glob("*.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert _ends(process.pid)
+    assert not (tmp_path / "run" / "records").exists()
+    before = {path: path.stat().st_mtime_ns for path in kept.glob("*.npz")}
+    again = _start(tmp_path, 1, 0, PATIENTS)
+    while (finished := again.poll()) is None:
+        still = {path: path.stat().st_mtime_ns for path in before if path.exists()}
+        assert still.items() <= before.items()
+        time.sleep(0.05)
+    again.communicate()
+    assert finished == 0
+    assert (tmp_path / "run" / "records" / "slices.csv").read_text() == (built / "slices.csv").read_text()
 
 
 def test_disk_that_is_plainly_too_small(use_phantoms, tmp_path, monkeypatch):

@@ -77,8 +77,8 @@ def _coronal(
 ) -> np.ndarray:
     columns_mm = volume.hu.shape[2] * volume.spacing
     step = max(columns_mm, float(np.ptp(volume.z))) / SIDE  # mm per pixel
-    slices = _nearest(volume.z, volume.z[-1] - np.arange(0, np.ptp(volume.z), step))
-    columns = (np.arange(0, columns_mm, step) / volume.spacing).astype(int)
+    slices = _nearest(volume.z, volume.z[-1] - _steps(float(np.ptp(volume.z)), step))
+    columns = (_steps(columns_mm, step) / volume.spacing).astype(int)
     rows = lungs.extent(len(volume.z))[1]
     middle = (rows.start + rows.stop) // 2
     picture = _grey(volume.hu[slices, middle][:, columns])
@@ -100,7 +100,7 @@ def _axial(
     hu: np.ndarray, lungs: np.ndarray, nodules: np.ndarray, origin: tuple[int, int], crop: int
 ) -> np.ndarray:
     step = max(hu.shape) / SIDE  # pixels of the slice per pixel of the picture
-    rows, columns = ((np.arange(0, length, step)).astype(int) for length in hu.shape)
+    rows, columns = (_steps(length, step).astype(int) for length in hu.shape)
     picture = _grey(hu[np.ix_(rows, columns)])
     small = lungs[np.ix_(rows, columns)]
     edges = find_boundaries(small, mode="inner")
@@ -121,6 +121,11 @@ def _grey(hu: np.ndarray) -> np.ndarray:
     low, high = WINDOW
     grey = (np.clip(hu, low, high).astype(np.float32) - low) * (255 / (high - low))
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def _steps(length: float, step: float) -> np.ndarray:
+    """Returns the places of the picture's pixels along a length: at least one, at most a panel's side."""
+    return np.arange(min(max(round(length / step), 1), SIDE)) * step
 
 
 def _nearest(sorted_values: np.ndarray, wanted: np.ndarray) -> np.ndarray:

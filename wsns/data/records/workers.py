@@ -26,6 +26,9 @@ def prepare(scan: Scan, source: Source, rules: Rules) -> ScanRecords:
         made = scan_records(scan, source.read(scan.series), rules)
     except InputError as error:
         raise InputError(f"{scan.patient}, series {scan.series}: {error}") from error
+    except Exception as error:
+        error.add_note(f"while the records of {scan.patient}, series {scan.series}, were made")
+        raise
     return dataclasses.replace(made, facts=dataclasses.replace(made.facts, notes=source.notes(scan.series)))
 
 
