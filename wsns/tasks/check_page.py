@@ -7,6 +7,7 @@ from typing import Any
 
 from wsns.data.records.picture import SIDE, WIDTH
 from wsns.evaluation.markup import bullets, scrolling, section, text
+from wsns.tasks.summary import count
 from wsns.workdir import write_text
 
 TITLE = "Check of the scans"
@@ -41,7 +42,7 @@ def write_check_page(directory: pathlib.Path, rows: Sequence[Mapping[str, Any]])
     body = "\n".join(
         (
             f"<h1>{TITLE}</h1>",
-            f'<p class="lead">{_count(len(rows), "scan")}: {len(doubtful)} to look at, {len(others)} without a '
+            f'<p class="lead">{count(len(rows), "scan")}: {len(doubtful)} to look at, {len(others)} without a '
             "warning. A warning says what is unusual, not that it is wrong.</p>",
             f"<p>{text(LEGEND)}</p>",
             section("Scans to look at", *map(_scan, doubtful)),
@@ -55,7 +56,7 @@ def _scan(row: Mapping[str, Any]) -> str:
     first, second = row["lungs_ml"]
     facts = (
         f"{row['slices']:,} slices of {row['thickness']:g} mm · lungs {first:,.0f} and {second:,.0f} ml · "
-        f"{_count(row['positives'], 'slice')} with a nodule · pixels of nodules outside the crop "
+        f"{count(row['positives'], 'slice')} with a nodule · pixels of nodules outside the crop "
         f"{row['outside_crop']:,}, outside the lungs’ hull {row['outside_hull']:,} · lungs outside the crop "
         f"{100 * row['lung_outside_crop']:.1f} %"
     )
@@ -81,7 +82,3 @@ def _page(body: str) -> str:
         f'<link rel="icon" href="data:,">\n<title>{TITLE}</title>\n<style>\n{style}</style>\n'
         f"</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -31,6 +31,7 @@ from wsns.data.records.workers import Workers
 from wsns.errors import InputError
 from wsns.tasks.check_page import write_check_page
 from wsns.tasks.facts import account, check_rows
+from wsns.tasks.summary import count
 
 COLUMNS = (
     "patient", "series", "z", "slice_index", "split", "label", "nodules", "voxels", "outside_crop",
@@ -115,8 +116,8 @@ def _prepare(plan: Plan, store: Store, workers: int) -> None:
     raise InputError(
         f"{len(failed)} of {number} scans can't be used:\n"
         + "".join(f"  {text}\n" for text in failed.values())
-        + f"The other {number - len(failed)} are done and kept. Restore the files and run again, or leave the "
-        f"scan{'s' if many else ''} out with --config.data.exclude={','.join(failed)}"
+        + f"All else is done and kept ({count(number - len(failed), 'scan')}). Restore the files and run again, or "
+        f"leave {'them' if many else 'it'} out with --config.data.exclude={','.join(failed)}"
     )
 
 

@@ -4,6 +4,13 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+NOTES = 3
+
+
+def count(number: int, noun: str) -> str:
+    """Returns "1 scan", "2 scans"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
 
 def summary(facts: Mapping[str, Any], directory: pathlib.Path) -> str:
     """Returns what a person should know of the records in a directory, from accounting.json: a few lines."""
@@ -11,14 +18,20 @@ def summary(facts: Mapping[str, Any], directory: pathlib.Path) -> str:
     positives = sum(counts.get("positive", 0) for counts in slices.values())
     negatives = sum(counts.get("negative", 0) for counts in slices.values())
     lines = [
-        f"records: {facts['source']}, {facts['patients']} patients, {facts['scans']} scans, {positives} slices with "
-        f"a nodule and {negatives} without, {facts['bytes'] / 1e6:.0f} MB"
+        f"records: {facts['source']}, {count(facts['patients'], 'patient')}, {count(facts['scans'], 'scan')}, "
+        f"{count(positives, 'slice')} with a nodule and {negatives:,} without, {facts['bytes'] / 1e6:,.0f} MB"
     ]
     if facts["scans_missing"]:
-        lines.append(f"  {facts['scans_missing']} scans are not in the folder: {directory / 'missing.txt'}")
+        lines.append(
+            f"  not in the folder: {count(facts['scans_missing'], 'scan')}, see {directory / 'missing.txt'}"
+        )
+    notes = [note for told in facts["notes"].values() for note in told]
+    lines += [f"  {note}" for note in notes[:NOTES]]
+    if len(notes) > NOTES:
+        lines.append(f"  and {count(len(notes) - NOTES, 'more note')} in {directory / 'accounting.json'}")
     for where in ("crop", "hull"):
         if number := facts[f"voxels_outside_{where}"]:
-            lines.append(f"  {number} of {facts['voxels']} pixels of nodules lie outside the {where}")
+            lines.append(f"  {number:,} of {facts['voxels']:,} pixels of nodules lie outside the {where}")
     if many := len(facts["warnings"]):
-        lines.append(f"  {many} scan{'s' if many > 1 else ''} to look at: {directory / 'check.html'}")
+        lines.append(f"  to look at: {count(many, 'scan')}, see {directory / 'check.html'}")
     return "\n".join(lines)
