@@ -1,5 +1,6 @@
 import collections
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -13,9 +14,13 @@ import numpy as np
 import phantom
 import pytest
 
+from configs import records as records_config
+from configs import table1
 from wsns.data.readers.annotations import load_scans
+from wsns.data.readers.selection import Reading
 from wsns.data.records import input as records_input
 from wsns.data.records import plan as planning
+from wsns.data.records.scan import Rules
 from wsns.data.records.slices import NAMES, Slices
 from wsns.data.records.split import fingerprint
 from wsns.data.records.store import Store
@@ -349,6 +354,14 @@ def test_config_fields_without_sense(use_phantoms, tmp_path, field, value, word)
     with pytest.raises(InputError, match=word):
         records.build(_config(**{field: value}), tmp_path / "records")
     assert not any(tmp_path.iterdir())
+
+
+def test_defaults_are_the_same_everywhere():
+    assert planning.Options().reading == Reading()
+    assert planning.Options().rules == Rules()
+    for config in (table1.get_config(), records_config.get_config()):
+        assert planning.options(config.data) == planning.Options()
+        assert set(config.data) == {field.name for field in dataclasses.fields(planning.Options)}
 
 
 def test_folder_without_records(tmp_path):
