@@ -11,7 +11,7 @@ from wsns.data.records.slices import VERSION
 from wsns.data.records.split import SPLITS, fingerprint
 from wsns.data.twin import render as twin
 
-LUNG_SHARE = 0.01
+LUNG_SHARE = 0.03
 HULL_SHARE = 0.02
 """Of the lungs outside the crop, and of the nodules outside the hull, from which on a person should look."""
 
