@@ -66,7 +66,7 @@ def _rows(directory):
 def test_files_and_columns(built):
     names = sorted(path.name for path in built.iterdir())
     assert names == [
-        "accounting.json", "check", "check.html", "lidc_slices", "missing.txt", "slices.csv", "split.json",
+        "accounting.json", "check", "check.html", "lidc_slices", "missing.txt", "scans.csv", "slices.csv", "split.json",
     ]  # fmt: skip
     assert list(built.parent.iterdir()) == [built]
     columns = "patient, series, z, slice_index, split, label, nodules, voxels, outside_crop"
@@ -106,6 +106,24 @@ def test_accounting_agrees_with_the_rows(built):
     assert facts["voxels"] == sum(int(row["voxels"]) for row in rows) > 0
     assert facts["voxels_outside_crop"] == sum(int(row["outside_crop"]) for row in rows)
     assert facts["scans_missing"] == facts["negatives_missing"] == 0
+
+
+def test_scans_have_a_row_a_picture_and_sums_that_agree(built, scans):
+    with (built / "scans.csv").open() as file:
+        found = list(csv.DictReader(file))
+    rows = _rows(built)
+    assert {row["series"] for row in found} == {row["series"] for row in rows}
+    for scan in found:
+        own = [row for row in rows if row["series"] == scan["series"]]
+        assert int(scan["positives"]) == sum(row["label"] == "1" for row in own)
+        assert int(scan["negatives"]) == sum(row["label"] == "0" for row in own)
+        for name in ("voxels", "outside_crop"):
+            assert int(scan[name]) == sum(int(row[name]) for row in own)
+        assert {row["split"] for row in own} == {scan["split"]}
+        assert int(scan["slices"]) == len(scans[scan["series"]].z)
+        assert (built / scan["picture"]).stat().st_size > 10_000
+    facts = json.loads((built / "accounting.json").read_text())
+    assert facts["scans_to_look_at"] == sum(bool(scan["warnings"]) for scan in found)
 
 
 def test_loaded_arrays(built):

@@ -4,7 +4,7 @@ from wsns.tasks.summary import count, summary
 
 FACTS = {
     "source": "LIDC-IDRI", "patients": 1, "scans": 2, "bytes": 34_400_000, "scans_missing": 0, "voxels": 21_706,
-    "voxels_outside_crop": 0, "voxels_outside_hull": 0, "warnings": {}, "notes": {},
+    "voxels_outside_crop": 0, "voxels_outside_hull": 0, "scans_to_look_at": 0, "notes": [],
     "slices": {"train": {"positive": 1000, "negative": 999}, "validation": {}, "test": {"positive": 74}},
 }  # fmt: skip
 
@@ -18,16 +18,16 @@ def test_nothing_to_tell_is_one_line():
 def test_all_that_a_person_should_know():
     told = FACTS | {
         "scans_missing": 1016,
-        "notes": {"1.2": ["a is not used.", "b is not used."], "1.3": ["c is not used.", "d", "e"]},
+        "notes": [{"patient": f"P{n}", "series": f"1.{n}", "note": "x is not used"} for n in range(5)],
         "voxels_outside_crop": 7,
         "voxels_outside_hull": 47,
-        "warnings": {"1.2": ["Lung 1 is missing."]},
+        "scans_to_look_at": 1,
     }
     assert summary(told, pathlib.Path("r")).splitlines()[1:] == [
         "  not in the folder: 1,016 scans, see r/missing.txt",
-        "  a is not used.",
-        "  b is not used.",
-        "  c is not used.",
+        "  P0: x is not used",
+        "  P1: x is not used",
+        "  P2: x is not used",
         "  and 2 more notes in r/accounting.json",
         "  7 of 21,706 pixels of nodules lie outside the crop",
         "  47 of 21,706 pixels of nodules lie outside the hull",

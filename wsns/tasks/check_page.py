@@ -33,9 +33,7 @@ def write_check_page(directory: pathlib.Path, rows: Sequence[Mapping[str, Any]])
 
     Args:
         directory: where the page goes; the pictures' paths are relative to it.
-        rows: one per scan: `patient`, `series`, `picture`, `thickness` in mm, `slices`, `lungs_ml` (two),
-            `positives`, `outside_crop` and `outside_hull` in pixels of the consensus, `lung_outside_crop` as a
-            share, `warnings`.
+        rows: one per scan, as by `wsns.tasks.facts.scan_rows`.
     """
     doubtful = [row for row in rows if row["warnings"]]
     others = [row for row in rows if not row["warnings"]]
@@ -53,11 +51,10 @@ def write_check_page(directory: pathlib.Path, rows: Sequence[Mapping[str, Any]])
 
 
 def _scan(row: Mapping[str, Any]) -> str:
-    first, second = row["lungs_ml"]
     facts = (
-        f"{row['slices']:,} slices of {row['thickness']:g} mm · lungs {first:,.0f} and {second:,.0f} ml · "
-        f"{count(row['positives'], 'slice')} with a nodule · pixels of nodules outside the crop "
-        f"{row['outside_crop']:,}, outside the lungs’ hull {row['outside_hull']:,} · lungs outside the crop "
+        f"{row['slices']:,} slices of {row['thickness']:g} mm · lungs {row['lung_1_ml']:,} and "
+        f"{row['lung_2_ml']:,} ml · {count(row['positives'], 'slice')} with a nodule · pixels of nodules outside "
+        f"the crop {row['outside_crop']:,}, outside the lungs’ hull {row['outside_hull']:,} · lungs outside the crop "
         f"{100 * row['lung_outside_crop']:.1f} %"
     )
     alt = f"{row['patient']}: coronal section and three slices with lungs, crop and nodules outlined"

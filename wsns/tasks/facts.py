@@ -46,9 +46,14 @@ def account(
         "voxels": sum(scan.voxels for scan in facts),
         "voxels_outside_crop": sum(scan.outside_crop for scan in facts),
         "voxels_outside_hull": sum(scan.outside_hull for scan in facts),
-        "lung_outside_crop": {scan.series: round(scan.lung_outside_crop, 4) for scan in facts},
-        "warnings": {scan.series: list(told) for scan in facts if (told := warnings(scan))},
-        "notes": {scan.series: list(scan.notes) for scan in facts if scan.notes},
+        "lung_outside_crop_mean": round(sum(scan.lung_outside_crop for scan in facts) / len(facts), 4),
+        "lung_outside_crop_largest": round(max(scan.lung_outside_crop for scan in facts), 4),
+        "scans_to_look_at": sum(bool(warnings(scan)) for scan in facts),
+        "notes": [
+            {"patient": scan.patient, "series": scan.series, "note": note}
+            for scan in facts
+            for note in scan.notes
+        ],
         "split_fingerprint": fingerprint(plan.parts),
         "versions": {
             "records": VERSION,
@@ -75,21 +80,27 @@ def warnings(scan: ScanFacts) -> tuple[str, ...]:
     return tuple(told)
 
 
-def check_rows(plan: Plan, facts: Sequence[ScanFacts]) -> list[dict[str, Any]]:
-    """Returns one row per scan for `wsns.tasks.check_page`."""
+def scan_rows(plan: Plan, facts: Sequence[ScanFacts]) -> list[dict[str, Any]]:
+    """Returns one row per scan with a record, for scans.csv and `wsns.tasks.check_page`."""
     return [
         {
             "patient": scan.patient,
             "series": scan.series,
-            "picture": f"check/{scan.series}.jpg",
+            "split": plan.parts[scan.patient],
             "thickness": plan.scans[scan.series].thickness,
+            "spacing": plan.scans[scan.series].spacing,
             "slices": scan.slices,
-            "lungs_ml": scan.lungs_ml,
             "positives": scan.positives,
+            "negatives": scan.negatives,
+            "too_many": scan.too_many,
+            "voxels": scan.voxels,
             "outside_crop": scan.outside_crop,
             "outside_hull": scan.outside_hull,
-            "lung_outside_crop": scan.lung_outside_crop,
-            "warnings": [*warnings(scan), *scan.notes],
+            "lung_outside_crop": round(scan.lung_outside_crop, 4),
+            "lung_1_ml": round(scan.lungs_ml[0]),
+            "lung_2_ml": round(scan.lungs_ml[1]),
+            "picture": f"check/{scan.series}.jpg",
+            "warnings": [*warnings(scan), *(f"{note}." for note in scan.notes)],
         }
-        for scan in facts
+        for scan in sorted(facts, key=lambda scan: (scan.patient, scan.series))
     ]

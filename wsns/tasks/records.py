@@ -30,7 +30,7 @@ from wsns.data.records.store import Store
 from wsns.data.records.workers import Workers
 from wsns.errors import InputError
 from wsns.tasks.check_page import write_check_page
-from wsns.tasks.facts import account, check_rows
+from wsns.tasks.facts import account, scan_rows
 from wsns.tasks.summary import count
 
 COLUMNS = (
@@ -42,8 +42,8 @@ SLICE_MB = 0.25
 
 
 def build(data_config: ml_collections.ConfigDict, directory: pathlib.Path) -> None:
-    """Builds the records in a directory: the TFDS data, slices.csv, split.json, accounting.json, missing.txt
-    (series UIDs that the archive folder lacks), and check.html with a picture of each scan.
+    """Builds the records in a directory: the TFDS data, slices.csv, scans.csv, split.json, accounting.json,
+    missing.txt (series UIDs that the archive folder lacks), and check.html with a picture of each scan.
 
     Scans are prepared one by one, by all cores, into `DIRECTORY.scans`; a build that was interrupted, or that
     found a scan it could not use, goes on from there. Then all is written in `DIRECTORY.partial` and moved to
@@ -125,12 +125,15 @@ def write_all(plan: Plan, choice: Options, store: Store, directory: pathlib.Path
     """Writes all files but accounting.json, whose content it returns."""
     facts = _write_records(plan, choice, store, directory)
     rows, data_fingerprint = _read_back(plan, directory)
-    _write_csv(directory / "slices.csv", rows)
+    scans = scan_rows(plan, facts)
+    _write_csv(directory / "slices.csv", COLUMNS, rows)
+    told = [row | {"warnings": " ".join(row["warnings"])} for row in scans]
+    _write_csv(directory / "scans.csv", list(told[0]), told)
     workdir.write_json(
         directory / "split.json", {"fingerprint": fingerprint(plan.parts), "patients": dict(plan.parts)}
     )
     workdir.write_text(directory / "missing.txt", "".join(f"{uid}\n" for uid in plan.missing))
-    write_check_page(directory, check_rows(plan, facts))
+    write_check_page(directory, scans)
     return account(plan, choice, rows, facts) | {
         "bytes": sum(file.stat().st_size for file in directory.rglob("*.array_record*")),
         "data_fingerprint": data_fingerprint,
@@ -213,9 +216,9 @@ def _progress(items: Iterable[Any], what: str) -> Iterable[Any]:
     return tqdm.tqdm(items, desc=what, leave=False, mininterval=0.5)
 
 
-def _write_csv(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_csv(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
 

@@ -25,13 +25,13 @@ def summary(facts: Mapping[str, Any], directory: pathlib.Path) -> str:
         lines.append(
             f"  not in the folder: {count(facts['scans_missing'], 'scan')}, see {directory / 'missing.txt'}"
         )
-    notes = [note for told in facts["notes"].values() for note in told]
+    notes = [f"{row['patient']}: {row['note']}" for row in facts["notes"]]
     lines += [f"  {note}" for note in notes[:NOTES]]
     if len(notes) > NOTES:
         lines.append(f"  and {count(len(notes) - NOTES, 'more note')} in {directory / 'accounting.json'}")
     for where in ("crop", "hull"):
         if number := facts[f"voxels_outside_{where}"]:
             lines.append(f"  {number:,} of {facts['voxels']:,} pixels of nodules lie outside the {where}")
-    if many := len(facts["warnings"]):
+    if many := facts["scans_to_look_at"]:
         lines.append(f"  to look at: {count(many, 'scan')}, see {directory / 'check.html'}")
     return "\n".join(lines)
