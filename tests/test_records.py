@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -216,6 +217,18 @@ def test_resumed_build_equals_an_uninterrupted_one(built, use_phantoms, tmp_path
     assert facts[0] == facts[1]
 
 
+def test_records_are_kept_until_a_scan_changes(use_phantoms, tmp_path, monkeypatch):
+    directory = tmp_path / "records"
+    records.build(_config(), directory)
+    before = directory.stat().st_ino
+    records.build(_config(), directory, keep_unchanged=True)
+    assert directory.stat().st_ino == before
+    monkeypatch.setattr(phantom.PhantomSource, "identity", lambda self, series: f"changed {series}")
+    records.build(_config(), directory, keep_unchanged=True)
+    assert directory.stat().st_ino != before
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]
+
+
 def test_other_rules_do_not_take_finished_scans(use_phantoms, tmp_path, scans):
     source = phantom.PhantomSource(scans)
     uid = next(iter(scans))
@@ -339,6 +352,20 @@ def test_killed_build_leaves_no_process_and_goes_on(built, tmp_path):
     again.communicate()
     assert finished == 0
     assert (tmp_path / "run" / "records" / "slices.csv").read_text() == (built / "slices.csv").read_text()
+
+
+def test_interrupted_build_ends_at_once_and_leaves_no_process(tmp_path):
+    process = _start(tmp_path, 2, 0, PATIENTS)
+    kept = tmp_path / "run" / "records.scans"
+    while not list(kept.glob("*.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert process.returncode != 0
+    assert _ends(process.pid)
+    assert list(kept.glob("*.npz"))
+    assert not (tmp_path / "run" / "records").exists()
 
 
 def test_disk_that_is_plainly_too_small(use_phantoms, tmp_path, monkeypatch):

@@ -87,11 +87,13 @@ def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
 
         inputs["twin"] = twin.VERSION
     built = workdir / "records"
-    if (built / "accounting.json").exists() and stamps.is_done("records", inputs):
+    done = (built / "accounting.json").exists() and stamps.is_done("records", inputs)
+    # A network that was trained on records keeps them; who asks for records wants those of today's archive.
+    if done and not (config.task == "records" and config.data.manual_dir):
         return
     from wsns.tasks.records import build as build_records
 
-    build_records(config.data, built)
+    build_records(config.data, built, keep_unchanged=done)
     stamps.mark_done("records", inputs)
 
 

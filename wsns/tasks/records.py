@@ -41,7 +41,9 @@ SHARD = 1024
 SLICE_MB = 0.25
 
 
-def build(data_config: ml_collections.ConfigDict, directory: pathlib.Path) -> None:
+def build(
+    data_config: ml_collections.ConfigDict, directory: pathlib.Path, *, keep_unchanged: bool = False
+) -> None:
     """Builds the records in a directory: the TFDS data, slices.csv, scans.csv, split.json, accounting.json,
     missing.txt (series UIDs that the archive folder lacks), and check.html with a picture of each scan.
 
@@ -52,6 +54,8 @@ def build(data_config: ml_collections.ConfigDict, directory: pathlib.Path) -> No
     Args:
         data_config: the fields of `wsns.data.records.plan.Options`.
         directory: where the records go; earlier records in it are replaced.
+        keep_unchanged: leave records that were made by the same config alone if no scan has come, gone or changed
+            since.
 
     Raises:
         wsns.errors.InputError: if the input or a config field is not as it must be, or the disk is full.
@@ -60,6 +64,10 @@ def build(data_config: ml_collections.ConfigDict, directory: pathlib.Path) -> No
     choice = options(data_config)
     began = time.monotonic()
     plan = make_plan(choice, _progress, directory.with_name("dicom_index.json.gz"))
+    found = [(uid, plan.source.identity(uid)) for uid in plan.source.series]
+    source = workdir.fingerprint([found, plan.missing])
+    if keep_unchanged and workdir.read_json(directory / "accounting.json")["source_fingerprint"] == source:
+        return
     store = Store(directory.with_name(f"{directory.name}.scans"), plan.source, choice.rules)
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -68,9 +76,8 @@ def build(data_config: ml_collections.ConfigDict, directory: pathlib.Path) -> No
         _prepare(plan, store, choice.workers)
         partial.mkdir(parents=True)
         facts = write_all(plan, choice, store, partial)
-        workdir.write_json(
-            partial / "accounting.json", facts | {"seconds": round(time.monotonic() - began, 1)}
-        )
+        made = {"source_fingerprint": source, "seconds": round(time.monotonic() - began, 1)}
+        workdir.write_json(partial / "accounting.json", facts | made)
         _replace(directory, partial)
     except (OSError, RuntimeError) as error:
         _raise_if_disk_is_full(error, directory)

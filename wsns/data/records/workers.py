@@ -55,8 +55,11 @@ class Workers:
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._pool:
+            if kind is KeyboardInterrupt:
+                for process in multiprocessing.active_children():
+                    process.terminate()
             self._pool.shutdown(cancel_futures=True)
 
     def run(self, scans: Iterable[Scan]) -> Iterator[InputError | None]:
