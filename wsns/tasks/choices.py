@@ -32,9 +32,25 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
         ("Outline", {"compact": "object by Eq. 4, of its nested outlines the most compact",
                      "eq4": "the candidate of greatest change (Eq. 4)"}[segment.outline]),
         ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
-        ("Reference", f"{config.data.consensus} of the readers; at least {config.data.agreement} overlap in the slice"),
+        ("Reference", _reading(config.data)),
         ("Negatives", "as many as positives, without any reader's mark; nodules under 3 mm can't be excluded"),
     ]  # fmt: skip
+
+
+def _reading(data: ConfigDict) -> str:
+    """Returns who must agree on a nodule in a slice, and what belongs to it."""
+    parts = [f"{data.consensus} of the readers; at least {data.agreement} overlap in the slice"]
+    if data.agreement_share:
+        parts.append(f"and {100 * data.agreement_share:g} % of those who marked the nodule")
+    if data.min_readers > 1:
+        parts.append(f"who are at least {data.min_readers}")
+    inside = data.contour == "inside"
+    parts.append(f"; the line itself {'belongs' if inside else 'does not belong'} to the nodule")
+    if not data.single_contours:
+        parts.append("; annotations of a single contour are left out")
+    if data.one_scan_per_patient:
+        parts.append("; one scan per patient")
+    return ", ".join(parts).replace(", ;", ";")
 
 
 def notes(config: ConfigDict) -> list[str]:
