@@ -14,7 +14,7 @@ from wsns.data.records.scan import Rules, ScanFacts, ScanRecords
 from wsns.data.records.slices import NAMES, VERSION, Slices
 from wsns.data.volume import Source
 
-# HU are noise to a compressor: its lowest level is three times as fast as the default and loses 2 %.
+# HU are noise to a compressor: higher levels take much longer and save next to nothing.
 _LEVEL = 1
 _QUALITY = 85
 
