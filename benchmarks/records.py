@@ -36,7 +36,7 @@ from wsns.data.readers.consensus import consensus
 from wsns.data.records.plan import Options, Plan, make_plan
 from wsns.data.records.scan import scan_records
 from wsns.data.records.store import Store
-from wsns.tasks.records import write_all
+from wsns.tasks.record_files import write_all
 
 TWIN_SCANS = 4
 PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "pydicom", "array_record", "tensorflow-datasets")

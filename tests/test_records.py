@@ -1,6 +1,7 @@
 import collections
 import csv
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from wsns.data.records.scan import Rules
 from wsns.data.records.slices import NAMES, Slices
 from wsns.data.records.split import fingerprint
 from wsns.data.records.store import Store
-from wsns.data.records.workers import Workers
+from wsns.data.records.workers import prepare_all
 from wsns.errors import InputError
 from wsns.tasks import records
 
@@ -158,8 +159,7 @@ def test_other_processes_make_the_same_records(scans, tmp_path):
     source, rules = phantom.PhantomSource(scans), planning.Options().rules
     stores = [Store(tmp_path / name, source, rules) for name in ("here", "there")]
     for store, number in zip(stores, (1, 2), strict=True):
-        with Workers(store, number) as workers:
-            assert list(workers.run(some)) == [None, None]
+        assert list(prepare_all(some, store, number)) == [None, None]
     for scan in some:
         here, there = (store.read(scan.series) for store in stores)
         assert here.facts == there.facts
@@ -322,9 +322,11 @@ def _ends(group):
 
 
 @pytest.mark.parametrize(
-    "limit", [100_000, 700_000], ids=["while scans are kept", "while records are written"]
+    ("limit", "kept"),
+    [(700_000, 1), (1_000_000, 2)],
+    ids=["while scans are kept", "while records are written"],
 )
-def test_disk_full(tmp_path, limit):
+def test_disk_full(tmp_path, limit, kept):
     """A file size limit fails a write as a full disk does; nothing half-written stays."""
     process = _start(tmp_path, 1, limit, ["LIDC-IDRI-0151"])
     output, _ = process.communicate()
@@ -332,7 +334,7 @@ def test_disk_full(tmp_path, limit):
     assert output.startswith(f"no space left in {tmp_path}")
     assert "run again; finished scans are kept" in output
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["records.scans"]
-    assert all(path.suffix == ".npz" for path in (tmp_path / "run" / "records.scans").iterdir())
+    assert [path.suffix for path in (tmp_path / "run" / "records.scans").iterdir()] == [".npz"] * kept
 
 
 def test_killed_build_leaves_no_process_and_goes_on(built, tmp_path):
@@ -368,6 +370,15 @@ def test_interrupted_build_ends_at_once_and_leaves_no_process(tmp_path):
     assert _ends(process.pid)
     assert list(kept.glob("*.npz"))
     assert not (tmp_path / "run" / "records").exists()
+
+
+def test_disk_full_while_headers_are_kept(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "dicom_index.json.gz")
+
+    monkeypatch.setattr(records, "make_plan", fail)
+    with pytest.raises(InputError, match=r"^no space left in .*dicom_index"):
+        records.build(_config(), tmp_path / "records")
 
 
 def test_disk_that_is_plainly_too_small(use_phantoms, tmp_path, monkeypatch):

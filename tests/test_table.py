@@ -7,8 +7,9 @@ import pytest
 from evaluation_cases import random_cases
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from wsns import paper
 from wsns.errors import InputError
-from wsns.evaluation import paper, table_text
+from wsns.evaluation import table_text
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.cases import COLUMNS, METHODS, Case, case_row, read_cases, write_cases
 from wsns.evaluation.metrics import FIGURES

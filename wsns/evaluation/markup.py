@@ -14,10 +14,17 @@ def text(value: Any) -> str:
     return html.escape(str(value))
 
 
-def page(title: str, body: str) -> str:
-    """Returns a whole page that loads nothing: its policy forbids all but embedded pictures and styles."""
-    style = (importlib.resources.files("wsns.evaluation") / "report.css").read_text(encoding="utf-8")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+def page(title: str, body: str, *, style: str = "", pictures: str = "data:") -> str:
+    """Returns a whole page whose policy forbids all but styles and pictures of its own.
+
+    Args:
+        title: of the page.
+        body: its content, in HTML.
+        style: rules on top of those that all pages share.
+        pictures: where they may come from, as Content-Security-Policy puts it; only embedded ones by default.
+    """
+    style = (importlib.resources.files("wsns.evaluation") / "report.css").read_text(encoding="utf-8") + style
+    policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

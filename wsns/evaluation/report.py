@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wsns.evaluation import markup, paper, table_text
+from wsns import paper
+from wsns.evaluation import markup, table_text
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.table import Row, Table
 

@@ -7,7 +7,7 @@ import math
 import pathlib
 from collections.abc import Sequence
 
-from wsns.evaluation import paper
+from wsns import paper
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.metrics import FIGURES

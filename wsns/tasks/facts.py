@@ -41,7 +41,7 @@ def account(
         "patients_per_split": dict(collections.Counter(plan.parts.values())),
         "slices_with_two_nodules": sum(row["nodules"] == 2 for row in rows),
         "slices_with_more_nodules_left_out": sum(scan.too_many for scan in facts),
-        "negatives_missing": sum(scan.missing_negatives for scan in facts),
+        "negatives_missing": sum(scan.positives - scan.negatives for scan in facts),
         "consensus_empty_used_overlap": sum(scan.fallbacks for scan in facts),
         "voxels": sum(scan.voxels for scan in facts),
         "voxels_outside_crop": sum(scan.outside_crop for scan in facts),

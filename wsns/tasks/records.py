@@ -1,43 +1,27 @@
 """Builds the records of a run: the outermost layer of the data stage, with files, clock and progress bars."""
 
 import contextlib
-import csv
 import errno
-import hashlib
-import io
-import itertools
 import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import absl.logging
 import ml_collections
-import numpy as np
-import tensorflow_datasets as tfds
 import tqdm
 
-from datasets.lidc_slices.lidc_slices_dataset_builder import Builder, LidcSlicesConfig, examples
 from wsns import progress, workdir
-from wsns.data.records.input import data_source
-from wsns.data.records.plan import Options, Plan, make_plan, options
-from wsns.data.records.scan import ScanFacts
-from wsns.data.records.split import SPLITS, fingerprint
+from wsns.data.readers.annotations import Scan
+from wsns.data.records.plan import Plan, make_plan, options
 from wsns.data.records.store import Store
-from wsns.data.records.workers import Workers
+from wsns.data.records.workers import prepare_all
 from wsns.errors import InputError
-from wsns.tasks.check_page import write_check_page
-from wsns.tasks.facts import account, scan_rows
+from wsns.tasks.record_files import write_all
 from wsns.tasks.summary import count
 
-COLUMNS = (
-    "patient", "series", "z", "slice_index", "split", "label", "nodules", "voxels", "outside_crop",
-)  # fmt: skip
-SHARD = 1024
-"""Slices per file: about 230 MB."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SLICE_MB = 0.25
 
 
@@ -63,57 +47,50 @@ def build(
     directory = pathlib.Path(directory).absolute()
     choice = options(data_config)
     began = time.monotonic()
-    plan = make_plan(choice, _progress, directory.with_name("dicom_index.json.gz"))
-    found = [(uid, plan.source.identity(uid)) for uid in plan.source.series]
-    source = workdir.fingerprint([found, plan.missing])
-    if keep_unchanged and workdir.read_json(directory / "accounting.json")["source_fingerprint"] == source:
-        return
-    store = Store(directory.with_name(f"{directory.name}.scans"), plan.source, choice.rules)
-    partial = directory.with_name(f"{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        _check_space(plan, store)
-        _prepare(plan, store, choice.workers)
-        partial.mkdir(parents=True)
-        facts = write_all(plan, choice, store, partial)
-        made = {"source_fingerprint": source, "seconds": round(time.monotonic() - began, 1)}
-        workdir.write_json(partial / "accounting.json", facts | made)
-        _replace(directory, partial)
-    except (OSError, RuntimeError) as error:
-        _raise_if_disk_is_full(error, directory)
-        raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(store.folder)
+    with _full_disk_told(directory):
+        plan = make_plan(choice, _progress, directory.with_name("dicom_index.json.gz"))
+        found = [(uid, plan.source.identity(uid)) for uid in plan.source.series]
+        source = workdir.fingerprint([found, plan.missing])
+        if (
+            keep_unchanged
+            and workdir.read_json(directory / "accounting.json")["source_fingerprint"] == source
+        ):
+            return
+        store = Store(directory.with_name(f"{directory.name}.scans"), plan.source, choice.rules)
+        todo = [plan.scans[uid] for uid in plan.source.series if not store.path(uid).exists()]
+        _check_space(plan, todo, store.folder)
+        _prepare(todo, len(found), store, choice.workers)
+        with _partial(directory) as partial:
+            facts = write_all(plan, choice, store, partial)
+            made = {"source_fingerprint": source, "seconds": round(time.monotonic() - began, 1)}
+            workdir.write_json(partial / "accounting.json", facts | made)
+            _replace(directory, partial)
+        shutil.rmtree(store.folder)
 
 
-def _check_space(plan: Plan, store: Store) -> None:
+def _check_space(plan: Plan, todo: Sequence[Scan], folder: pathlib.Path) -> None:
     """Raises InputError where the disk is plainly too small for finished scans and records."""
-    slices = 2 * sum(plan.positives[uid] for uid in plan.source.series if not store.path(uid).exists())
-    needed = (slices + 2 * sum(plan.positives.values())) * SLICE_MB * 1e6
-    store.folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(store.folder).free
+    slices = 2 * (sum(plan.positives[scan.series] for scan in todo) + sum(plan.positives.values()))
+    needed = slices * SLICE_MB * 1e6
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
-            f"the records need about {needed / 1e9:.1f} GB in {store.folder.parent}, and {free / 1e9:.1f} GB are "
-            "free: choose another --workdir, or take fewer scans (config.data.max_scans)"
+            f"the records need about {needed / 1e9:.1f} GB in {folder.parent}, and {free / 1e9:.1f} GB are free: "
+            "choose another --workdir, or take fewer scans (config.data.max_scans)"
         )
 
 
-def _prepare(plan: Plan, store: Store, workers: int) -> None:
-    """Puts every scan into the store that is not there yet.
+def _prepare(todo: Sequence[Scan], number: int, store: Store, workers: int) -> None:
+    """Puts scans into the store, of `number` in all.
 
     Raises:
         InputError: naming all scans that can't be used, once the others are done.
     """
-    todo = [plan.scans[uid] for uid in plan.source.series if not store.path(uid).exists()]
-    number = len(plan.source.series)
     failed: dict[str, str] = {}
-    with (
-        progress.bar(number, f"scans, {plan.source.name}", initial=number - len(todo), unit="scan") as bar,
-        Workers(store, min(workers, len(todo)) if len(todo) < 2 else workers) as pool,
-    ):
-        for scan, error in zip(todo, pool.run(todo)):
+    done = number - len(todo)
+    with progress.bar(number, f"scans, {store.source.name}", initial=done, unit="scan") as bar:
+        for scan, error in zip(todo, prepare_all(todo, store, workers)):
             if error:
                 failed[scan.series] = str(error)
             bar.update()
@@ -128,106 +105,8 @@ def _prepare(plan: Plan, store: Store, workers: int) -> None:
     )
 
 
-def write_all(plan: Plan, choice: Options, store: Store, directory: pathlib.Path) -> dict[str, Any]:
-    """Writes all files but accounting.json, whose content it returns."""
-    facts = _write_records(plan, choice, store, directory)
-    rows, data_fingerprint = _read_back(plan, directory)
-    scans = scan_rows(plan, facts)
-    _write_csv(directory / "slices.csv", COLUMNS, rows)
-    told = [row | {"warnings": " ".join(row["warnings"])} for row in scans]
-    _write_csv(directory / "scans.csv", list(told[0]), told)
-    workdir.write_json(
-        directory / "split.json", {"fingerprint": fingerprint(plan.parts), "patients": dict(plan.parts)}
-    )
-    workdir.write_text(directory / "missing.txt", "".join(f"{uid}\n" for uid in plan.missing))
-    write_check_page(directory, scans)
-    return account(plan, choice, rows, facts) | {
-        "bytes": sum(file.stat().st_size for file in directory.rglob("*.array_record*")),
-        "data_fingerprint": data_fingerprint,
-    }
-
-
-def _write_records(plan: Plan, choice: Options, store: Store, directory: pathlib.Path) -> list[ScanFacts]:
-    """Writes the finished scans as TFDS records, and their pictures; returns what to account for.
-
-    TFDS's own build is not used here: it holds a split in memory, or needs TensorFlow from 1 GB on.
-    """
-    facts = []
-    with _quiet_tfds(), progress.bar(len(plan.source.series), "writing records", unit="scan") as bar:
-        config = LidcSlicesConfig(name="records", options=choice)
-        builder = Builder(config=config, data_dir=directory)
-        pathlib.Path(builder.data_dir).mkdir(parents=True)
-        writer = tfds.core.SequentialWriter(builder.info, SHARD, file_format="array_record")
-        parts = [part for part in SPLITS if plan.series(part)]
-        writer.initialize_splits(parts)
-        (directory / "check").mkdir()
-        for part in parts:
-            for uid in plan.series(part):
-                scan = store.read(uid)
-                writer.add_examples({part: [record for _, record in examples(scan.slices)]})
-                (directory / "check" / f"{uid}.jpg").write_bytes(scan.picture)
-                facts.append(scan.facts)
-                bar.update()
-        writer.close_all()
-    return facts
-
-
-@contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS from warning of a config of our own."""
-    verbosity = absl.logging.get_verbosity()
-    absl.logging.set_verbosity(absl.logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        absl.logging.set_verbosity(verbosity)
-
-
-def _read_back(plan: Plan, directory: pathlib.Path) -> tuple[list[dict[str, Any]], str]:
-    """Reads every record that was written: returns the rows of slices.csv and the SHA-256 of all contents."""
-    rows, digests = [], []
-    for part in (part for part in SPLITS if plan.series(part)):
-        source = data_source(directory, part)
-        # Decompression and hashing let go of the interpreter's lock.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = pool.map(_row, itertools.repeat(source), itertools.repeat(part), range(len(source)))
-            for row, digest in tqdm.tqdm(found, f"checking {part}", len(source), leave=False, unit="slice"):
-                rows.append(row)
-                digests.append((row["series"], row["slice_index"], digest))
-    rows.sort(key=lambda row: (row["patient"], row["series"], row["slice_index"]))
-    return rows, hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()
-
-
-def _row(source: Sequence[Mapping[str, Any]], part: str, n: int) -> tuple[dict[str, Any], str]:
-    """Returns a record's row of slices.csv and the SHA-256 of its content."""
-    record = source[n]
-    row = {
-        "patient": record["patient"].decode(),
-        "series": record["series"].decode(),
-        "z": float(record["z"]),
-        "slice_index": int(record["slice_index"]),
-        "split": part,
-        "label": int(record["label"]),
-        "nodules": int(record["count"]),
-        "voxels": int(np.count_nonzero(record["nodules"])) + int(record["outside_crop"]),
-        "outside_crop": int(record["outside_crop"]),
-    }
-    content = hashlib.sha256()
-    for name in sorted(record):
-        content.update(name.encode() + np.asarray(record[name]).tobytes())
-    return row, content.hexdigest()
-
-
 def _progress(items: Iterable[Any], what: str) -> Iterable[Any]:
     return tqdm.tqdm(items, desc=what, leave=False, mininterval=0.5)
-
-
-def _write_csv(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _replace(directory: pathlib.Path, partial: pathlib.Path) -> None:
@@ -240,10 +119,26 @@ def _replace(directory: pathlib.Path, partial: pathlib.Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _raise_if_disk_is_full(error: Exception, directory: pathlib.Path) -> None:
+@contextlib.contextmanager
+def _partial(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives an empty folder beside the records', of which nothing stays if it is not moved away."""
+    partial = directory.with_name(f"{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _full_disk_told(directory: pathlib.Path) -> Iterator[None]:
     """Array_record reports a full disk as RuntimeError, all else as OSError."""
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(error):
-        raise InputError(
-            f"no space left in {directory.parent} ({error}): free some and run again; finished scans are kept"
-        ) from error
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if any(os.strerror(number) in str(error) for number in DISK_FULL):
+            raise InputError(
+                f"no space left in {directory.parent} ({error}): free some and run again; finished scans are kept"
+            ) from error
+        raise

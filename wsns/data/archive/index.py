@@ -6,18 +6,17 @@ import contextlib
 import dataclasses
 import errno
 import logging
-import multiprocessing
 import os
 import pathlib
-import signal
 import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from wsns.data.archive import cache as dicom_cache
+from wsns.data.archive.cache import load, save
 from wsns.data.archive.header import PREFIX_BYTES, File, SliceFile, read_header
 from wsns.errors import InputError
+from wsns.processes import cores, pool
 
 CHUNK_FILES = 128
 # Starting processes takes longer than reading so many headers in this one.
@@ -65,7 +64,7 @@ def index(
         raise InputError(
             f"{manual_dir} holds no file: download the archive into it, or leave manual_dir empty"
         )
-    known = dicom_cache.load(cache, root) if cache else {}
+    known = load(cache, root) if cache else {}
     results = {file: known[file] for file in files if file in known}
     unread = [file for file in files if file not in known]
     try:
@@ -73,7 +72,7 @@ def index(
             results.update(zip(progress(unread), _read_all(unread, workers)))
     finally:
         if cache and results.keys() != known.keys():
-            dicom_cache.save(cache, root, results)
+            save(cache, root, results)
     series: dict[str, list[SliceFile]] = collections.defaultdict(list)
     for file in files:
         result = results[file]
@@ -127,28 +126,19 @@ def _refuse_folder(error: OSError) -> None:
 def _read_all(files: Sequence[File], workers: int) -> Iterator[SliceFile | str]:
     """Yields what each file is, in the order given."""
     chunks = [files[n : n + CHUNK_FILES] for n in range(0, len(files), CHUNK_FILES)]
-    number = workers or os.cpu_count() or 1
+    number = cores(workers)
     if number == 1 or len(files) < FEW_FILES:
         for chunk in chunks:
             yield from _read(chunk)
         return
-    pool = concurrent.futures.ProcessPoolExecutor(
-        number, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent
-    )
-    try:
-        for results in pool.map(_read, chunks):
+    with pool(number) as processes:
+        for results in processes.map(_read, chunks):
             yield from results
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read(files: Sequence[File]) -> list[SliceFile | str]:
-    with _quiet_pydicom(), concurrent.futures.ThreadPoolExecutor(READS_AT_ONCE) as pool:
-        return [_read_one(file, start) for file, start in zip(files, pool.map(_start, files))]
+    with _quiet_pydicom(), concurrent.futures.ThreadPoolExecutor(READS_AT_ONCE) as threads:
+        return [_read_one(file, start) for file, start in zip(files, threads.map(_start, files))]
 
 
 def _start(file: File) -> bytes:

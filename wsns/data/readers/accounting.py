@@ -9,17 +9,6 @@ import numpy as np
 from wsns.data.readers.annotations import READERS, Cluster, Scan, cluster
 from wsns.data.readers.selection import Reading, select
 
-# The paper's own figures; "1,010 scans" is the database's number of patients.
-PAPER = {
-    "scans": 1010,
-    "positive": 8345,
-    "slices_used": 16_690,
-    "two_percent": 1,
-    "two_tested": 108,
-    "voxels": 1_658_981,
-    "voxels_per_slice": 199,
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Tally:

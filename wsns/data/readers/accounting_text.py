@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wsns.data.readers.accounting import PAPER
+from wsns.paper import SELECTION
 
 PAPER_ROW = "The paper"
 # (key of a row, heading, width)
@@ -60,7 +60,9 @@ def _table(rows: Sequence[Mapping[str, Any]], first: int, width: int) -> list[st
     lines = [rule, f"{'Reading':{first}}" + "".join(f"{heading:>{w}}" for _, heading, w in COLUMNS), rule]
     for row in rows:
         lines.append(f"{row['name']:{first}}" + "".join(f"{row[key]:>{w},.0f}" for key, _, w in COLUMNS))
-    paper = {key: f"{value:,}" for key, value in PAPER.items()} | {"two": f"≈{PAPER['two_percent']} %"}
+    paper = {key: f"{value:,}" for key, value in SELECTION.items()} | {
+        "two": f"≈{SELECTION['two_percent']} %"
+    }
     cells = (f"{paper.get(key, '–'):>{w}}" for key, _, w in COLUMNS)
     return [*lines, rule, f"{PAPER_ROW:{first}}" + "".join(cells), rule]
 
@@ -85,7 +87,7 @@ def _slices(row: Mapping[str, Any]) -> list[str]:
         f"{row['slices']:>9,}  in all",
         f"Left out as well: {row['too_many']:,} with more than {row['max_nodules']} nodules.",
         f"Used: {row['positive'] - row['too_many']:,} with a nodule and as many without, {row['slices_used']:,} in all "
-        f"(the paper: {PAPER['positive']:,}, {PAPER['slices_used']:,}).",
+        f"(the paper: {SELECTION['positive']:,}, {SELECTION['slices_used']:,}).",
     ]
 
 

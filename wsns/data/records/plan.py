@@ -25,8 +25,8 @@ _LEAST = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """The fields of `config.data`; their meaning stands in `configs/table1.py`."""
+class Options(Reading):
+    """The fields of `config.data`, those of a reading among them; their meaning stands in `configs/table1.py`."""
 
     manual_dir: str = ""
     exclude: str = ""
@@ -35,13 +35,7 @@ class Options:
     one_scan_per_patient: bool = False
     seed: int = 0
     crop: int = 384
-    agreement: int = 2
-    agreement_share: float = 0.0
-    min_readers: int = 1
-    contour: str = "outside"
-    single_contours: bool = True
     consensus: str = "staple"
-    max_nodules: int = 2
     workers: int = 0
     twin_seed: int = 0
 

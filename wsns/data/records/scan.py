@@ -35,8 +35,7 @@ class ScanFacts:
     """What to account for in one scan, in JSON's types.
 
     `slices`: of the scan; `positives` and `negatives`: of the records; `too_many`: slices left out because of
-    more nodules than the reading allows; `missing_negatives`: how many negatives are wanting for as many as
-    positives, because the lungs have too few free slices; `fallbacks`: nodules whose consensus was empty in a
+    more nodules than the reading allows; `fallbacks`: nodules whose consensus was empty in a
     slice; `voxels`: of the consensus in all positive slices; `outside_crop` and `outside_hull`: how many of
     them the crop, and of those in the crop the lungs' hull, leave out; `lung_outside_crop`: share of the
     lungs' pixels in the records' slices that the crop leaves out; `lungs_ml`: both volumes; `warnings`: what
@@ -49,7 +48,6 @@ class ScanFacts:
     positives: int
     negatives: int
     too_many: int
-    missing_negatives: int
     fallbacks: int
     voxels: int
     outside_crop: int
@@ -82,7 +80,7 @@ class _Nodules:
 
 
 def scan_records(scan: Scan, volume: Volume, rules: Rules) -> ScanRecords:
-    """Makes the records of one scan: its positive slices, and as many negative ones.
+    """Makes the records of one scan: its positive slices, and as many negative ones if the lungs have so many.
 
     The crop is the same for the whole scan, centred on the lungs' box.
 
@@ -124,7 +122,6 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules) -> ScanRecords:
         positives=len(chosen.positive),
         negatives=len(free),
         too_many=len(chosen.too_many),
-        missing_negatives=len(chosen.positive) - len(free),
         fallbacks=fallbacks,
         voxels=sum(int(np.count_nonzero(labels)) for labels in outlines.values()),
         outside_crop=int(slices.outside_crop.sum()),
