@@ -37,12 +37,13 @@ def parse_flags(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except (KeyError, AttributeError) as error:
-        names = re.findall(r"'(\w+)'|Did you mean \"(\w+)\"", str(error.args[0]))
-        if not names:
+        text = str(error.args[0])
+        named = re.search(r"[\"'](\w+)\\?[\"']", text)
+        if not named:
             raise
-        field, better = names[0][0], [name for _, name in names[1:]]
+        field, better = named[1], re.search(r'Did you mean "(\w+)"', text)
         given = next((word for word in argv if field in word.split("=")[0].split(".")), field)
-        hint = f"; did you mean {better[0]!r}?" if better else "; configs/table1.py lists all fields"
+        hint = f"; did you mean {better[1]!r}?" if better else "; configs/table1.py lists all fields"
         sys.exit(f"error: {given}: the config has no field {field!r}{hint}")
     except (flags.Error, TypeError, ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")

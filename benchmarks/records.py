@@ -36,6 +36,7 @@ from wsns.data.readers.consensus import consensus
 from wsns.data.records.plan import Options, Plan, make_plan
 from wsns.data.records.scan import scan_records
 from wsns.data.records.store import Store
+from wsns.errors import InputError
 from wsns.tasks.record_files import write_all
 
 TWIN_SCANS = 4
@@ -54,20 +55,32 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two scans only")
     parser.add_argument("--json", action="store_true", help="end with a line of JSON")
     flags = parser.parse_args()
+    try:
+        result = run(flags)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    show(result)
+    if flags.json:
+        print(json.dumps(result))
+
+
+def run(flags: argparse.Namespace) -> dict[str, Any]:
+    """Returns all that is measured, on what it was, and with which versions.
+
+    Raises:
+        InputError: if the folder holds no scan that can be used.
+    """
     with tempfile.TemporaryDirectory() as name:
         room = pathlib.Path(name)
         scans = 2 if flags.quick else 0
         folder = flags.manual_dir or twin_archive.write(room / "archive", scans or TWIN_SCANS)
-        result = {
+        return {
             "source": "LIDC-IDRI" if flags.manual_dir else "LIDC twin as DICOM",
             **measure(folder, scans, flags.workers, room),
             "device": f"{platform.machine()}, {os.cpu_count()} cores",
             "versions": {"python": platform.python_version()}
             | {name: importlib.metadata.version(name) for name in PACKAGES},
         }
-    show(result)
-    if flags.json:
-        print(json.dumps(result))
 
 
 def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> dict[str, Any]:
@@ -78,10 +91,10 @@ def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> di
         f"--config.data.manual_dir={folder}", f"--config.data.max_scans={max_scans}",
         f"--config.data.workers={workers}",
     ]  # fmt: skip
+    plan = make_plan(choice, lambda items, _: items)
     whole: collections.Counter[str] = collections.Counter()
     with clock(whole, "command"):
         subprocess.run(command, check=True, capture_output=True)
-    plan = make_plan(choice, lambda items, _: items)
     files = [file.path for uid in plan.source.series for file in plan.source.files[uid]]
     with clock(whole, "decode"):
         decode_only(files)

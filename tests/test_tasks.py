@@ -94,6 +94,10 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
     for argument, words in (
         (f"--config.data.manual_dir={tmp_path / 'nowhere'}", "is not a folder"),
         ("--config.data.no_such_field=1", "the config has no field 'no_such_field'"),
+        (
+            "--config.data.agremeent=3",
+            "--config.data.agremeent=3: the config has no field 'agremeent'; did you mean",
+        ),
         ("--config.task=nonsense", "config.task='nonsense'"),
         ("--config.model.start=imagenet", "no such file"),
         ("--config.model.size=100", "multiple of 16"),
