@@ -1,49 +1,67 @@
-import h5py
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import vgg_files
 
 from wsns.errors import InputError
-from wsns.models import pretrained, vgg
-from wsns.models.preprocess import KERAS
+from wsns.models import pretrained, vgg, weight_files
+from wsns.models.preprocess import KERAS, LUNG, TORCHVISION
 
 
-def keras_file(path, style, filters=None):
-    """Writes random weights in the layout of Keras's VGG16 file, as of 2016 or of today."""
-    rng = np.random.default_rng(0)
-    written = {}
-    channels = 3
-    with h5py.File(path, "w") as file:
-        for block, (full, depth) in enumerate(vgg.BLOCKS, start=1):
-            width = filters or full
-            for layer in range(1, depth + 1):
-                name = f"block{block}_conv{layer}"
-                kernel = rng.normal(size=(3, 3, channels, width)).astype(np.float32)
-                bias = rng.normal(size=width).astype(np.float32)
-                names = (
-                    (f"{name}/{name}_W_1:0", f"{name}/{name}_b_1:0")
-                    if style == "2016"
-                    else (f"{name}/{name}/kernel:0", f"{name}/{name}/bias:0")
-                )
-                file[names[0]], file[names[1]] = kernel, bias
-                written[f"conv{block}_{layer}"] = {"kernel": kernel, "bias": bias}
-                channels = width
-    return written
+def zeros(module):
+    """Parameters of a network's shapes, without the seconds that random ones take."""
+    start = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))["params"]
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), start)
 
 
-@pytest.mark.parametrize("style", ["2016", "today"])
-def test_keras_file_is_read_to_the_bit(tmp_path, style):
-    written = keras_file(tmp_path / "w.h5", style, filters=4)
+@pytest.mark.parametrize("kind", ["h5", "pth", "safetensors"])
+def test_trunk_carries_the_layers_and_the_preprocessing_of_its_file(tmp_path, kind):
+    layers = vgg_files.random_layers()
+    path = tmp_path / f"w.{kind}"
+    {
+        "h5": vgg_files.write_keras,
+        "pth": vgg_files.write_torch,
+        "safetensors": vgg_files.write_safetensors,
+    }[kind](path, layers)
+    trunk = pretrained.load_trunk("imagenet", str(path))
+    assert trunk.preprocessing == (KERAS if kind == "h5" else TORCHVISION)
+    jax.tree.map(np.testing.assert_array_equal, trunk.layers, layers)
+    assert "not known to be ImageNet's" in trunk.name
+
+
+def test_trunk_with_real_kernels_says_what_was_verified(tmp_path, imagenet_kernels):
+    layers, exact = vgg_files.real_layers(imagenet_kernels)
+    vgg_files.write_keras(tmp_path / "w.h5", layers)
     trunk = pretrained.load_trunk("imagenet", str(tmp_path / "w.h5"))
     assert trunk.preprocessing == KERAS
-    assert set(trunk.layers) == set(written)
-    jax.tree.map(np.testing.assert_array_equal, trunk.layers, written)
+    assert trunk.name == (
+        "ImageNet weights (the original VGG16, Keras format, 9 of 26 arrays to the bit, the others changed)"
+    )
+    assert sorted(pretrained.read_imagenet(str(tmp_path / "w.h5")).exact) == sorted(exact)
+
+
+def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
+    path = tmp_path / "w.h5"
+    vgg_files.write_keras(path, vgg_files.random_layers(0))
+    reads = []
+    read = weight_files.read
+    monkeypatch.setattr(weight_files, "read", lambda path: reads.append(path) or read(path))
+    first = pretrained.load_trunk("imagenet", str(path)).layers
+    assert pretrained.load_trunk("imagenet", str(path)).layers is first
+    assert len(reads) == 1
+    path.unlink()
+    changed = vgg_files.random_layers(1)
+    vgg_files.write_keras(path, changed)
+    os.utime(path, ns=(1, 1))
+    again = pretrained.load_trunk("imagenet", str(path)).layers
+    np.testing.assert_array_equal(again["conv5_3"]["kernel"], changed["conv5_3"]["kernel"])
 
 
 def test_with_trunk_replaces_the_trunk_only(tmp_path):
-    module = vgg.VGG(width=1 / 16)
-    params = module.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))["params"]
+    params = zeros(vgg.VGG(width=1 / 16))
     packed = tmp_path / "trunk.npz"
     made_by = {"patches": 1, "version": 1}
     packed.write_bytes(pretrained.pack_trunk(jax.tree.map(jnp.ones_like, params), made_by))
@@ -54,30 +72,50 @@ def test_with_trunk_replaces_the_trunk_only(tmp_path):
 
 
 def test_trunk_of_another_width_is_refused(tmp_path):
-    keras_file(tmp_path / "w.h5", "today", filters=4)
+    vgg_files.write_keras(tmp_path / "w.h5", vgg_files.random_layers())
     trunk = pretrained.load_trunk("imagenet", str(tmp_path / "w.h5"))
-    params = vgg.VGG(width=1 / 8).init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))["params"]
-    with pytest.raises(InputError, match=r"conv1_1 is \(3, 3, 3, 4\).*model\.width"):
+    params = zeros(vgg.VGG(width=1 / 8))
+    with pytest.raises(InputError, match=r"conv1_1 is \(3, 3, 3, 64\).*\(3, 3, 3, 8\).*model\.width"):
         pretrained.with_trunk(params, trunk)
 
 
-def test_bad_files_are_named(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
+def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "IMAGENET_FILE", tmp_path / "weights" / "w.h5")
+    with pytest.raises(
+        InputError, match=r"weights/w\.h5: no such file.*configs/weights\.py.*model\.weights="
+    ):
         pretrained.load_trunk("imagenet", "")
-    (tmp_path / "text.h5").write_text("no HDF5")
-    with pytest.raises(InputError, match="not an HDF5 file"):
-        pretrained.load_trunk("imagenet", str(tmp_path / "text.h5"))
-    with h5py.File(tmp_path / "part.h5", "w") as file:
-        file["block1_conv1/kernel:0"] = np.zeros((3, 3, 3, 64), np.float32)
-    with pytest.raises(InputError, match=r"block1_conv1/bias.*missing"):
-        pretrained.load_trunk("imagenet", str(tmp_path / "part.h5"))
+    with pytest.raises(InputError, match=r"mine\.h5: no such file"):
+        pretrained.load_trunk("imagenet", str(tmp_path / "mine.h5"))
     with pytest.raises(InputError, match=r"model\.start='magic'"):
         pretrained.load_trunk("magic")
 
 
+def test_weights_lie_in_the_checkout_by_default():
+    assert (pretrained.IMAGENET_FILE.parents[1] / "main.py").is_file()
+    assert pretrained.IMAGENET_FILE.name == pretrained.KERAS_FILE
+
+
+def test_a_random_start_has_no_layers():
+    trunk = pretrained.load_trunk("random")
+    assert trunk.layers == {}
+    assert trunk.preprocessing == LUNG
+
+
+def test_another_file_in_the_place_of_a_shapes_trunk_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such file; make it with"):
+        pretrained.load_trunk("shapes", str(tmp_path / "none.npz"))
+    vgg_files.write_keras(tmp_path / "w.h5", vgg_files.random_layers())
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    (tmp_path / "cut.npz").write_bytes(pretrained.SHAPES_TRUNK.read_bytes()[:1000])
+    for name in ("w.h5", "other.npz", "cut.npz"):
+        with pytest.raises(InputError, match=rf"{name}: is no shapes trunk; make it with"):
+            pretrained.load_trunk("shapes", str(tmp_path / name))
+
+
 def test_embedded_trunk_fits_the_demo_and_says_what_it_is():
     trunk = pretrained.load_trunk("shapes")
-    params = vgg.VGG(width=1 / 8).init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))["params"]
+    params = zeros(vgg.VGG(width=1 / 8))
     merged = pretrained.with_trunk(params, trunk)
     assert np.isfinite(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(merged)])).all()
     assert "not ImageNet" in trunk.name
@@ -88,9 +126,9 @@ def test_real_kernels_have_the_layout_that_flax_expects(imagenet_kernels):
     """The real conv1_1 and conv1_2 through Flax equal a correlation written out with NumPy."""
     file = np.load(imagenet_kernels / "vgg16_blocks1-3_keras.npz")
     kernel, bias = file["block1_conv1/kernel"], file["block1_conv1/bias"]
-    module = vgg.VGG()
+    module = vgg.VGG(head_filters=8)
     image = np.random.default_rng(0).uniform(-100, 100, (1, 16, 16, 3)).astype(np.float32)
-    params = module.init(jax.random.key(0), image)["params"]
+    params = zeros(module)
     params["conv1_1"] = {"kernel": kernel, "bias": bias}
     got = module.apply({"params": params}, image).activations["conv1_1"]
     padded = np.pad(image[0], ((1, 1), (1, 1), (0, 0)))

@@ -14,17 +14,30 @@ Triple = tuple[float, float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """(grey · scale − mean) / std per channel, grey in 0…1, channels in the source network's order."""
+    """(grey · scale − mean) / std per channel, grey in 0…1.
+
+    `channels` is the order of `mean`, `std` and the first layer's kernels: 'BGR', 'RGB', or 'grey' for three of
+    the same.
+    """
 
     scale: float
     mean: Triple
     std: Triple
+    channels: str
+
+    def __str__(self) -> str:
+        """Returns it in words for a table."""
+        divided = "" if set(self.std) == {1.0} else f", divided by {self.std}"
+        return f"{self.channels} in 0…{self.scale:g} minus {self.mean}{divided}"
 
 
-KERAS = Preprocessing(255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
-"""Caffe's and Keras's VGG16: blue, green, red in 0…255 minus the means of ImageNet."""
+KERAS = Preprocessing(255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "BGR")
+"""Caffe's and Keras's VGG16, the original: 0…255 minus the means of ImageNet."""
 
-LUNG = Preprocessing(1.0, (0.15, 0.15, 0.15), (0.2, 0.2, 0.2))
+TORCHVISION = Preprocessing(1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "RGB")
+"""torchvision's and timm's VGG16: 0…1, normalised with mean and deviation of ImageNet."""
+
+LUNG = Preprocessing(1.0, (0.15, 0.15, 0.15), (0.2, 0.2, 0.2), "grey")
 """For trunks that saw CT-like grey values only: about zero mean and unit variance inside a lung."""
 
 

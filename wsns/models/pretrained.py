@@ -1,26 +1,28 @@
 """Where a VGG16 trunk starts: ImageNet's weights, the embedded shapes trunk, or random numbers."""
 
 import dataclasses
+import functools
 import io
 import json
 import pathlib
+import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
-import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from wsns.errors import InputError
-from wsns.models.preprocess import KERAS, LUNG, Preprocessing
-from wsns.models.vgg import BLOCKS
+from wsns.models import imagenet, weight_files
+from wsns.models.preprocess import LUNG, Preprocessing
+from wsns.models.weight_files import LAYERS, PARTS, Layers
 
 SHAPES_TRUNK = pathlib.Path(__file__).with_name("shapes_trunk.npz")
-LAYERS = tuple(f"conv{b}_{i}" for b, (_, depth) in enumerate(BLOCKS, start=1) for i in range(1, depth + 1))
 KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-
-Layers = dict[str, dict[str, np.ndarray]]
+IMAGENET_FILE = pathlib.Path(__file__).resolve().parents[2] / "weights" / KERAS_FILE
+"""Where ImageNet's weights lie in a checkout, for all its runs; `configs/weights.py` fetches them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,13 +36,22 @@ class Trunk:
     preprocessing: Preprocessing
     name: str
 
+    @property
+    def checksum(self) -> str:
+        """CRC-32 of all numbers: another file under the same path is another start."""
+        value = 0
+        for array in jax.tree.leaves(self.layers):
+            value = zlib.crc32(array.tobytes(), value)
+        return f"{value:08x}"
+
 
 def load_trunk(start: str, weights: str = "") -> Trunk:
     """Returns the trunk that a config asks for.
 
     Args:
-        start: 'imagenet' (needs `weights`), 'shapes' (embedded) or 'random'.
-        weights: path of Keras's VGG16 file without the top, `.h5`.
+        start: 'imagenet', 'shapes' (embedded) or 'random'.
+        weights: for 'imagenet' VGG16's weights in a file of Keras, PyTorch or safetensors, empty for
+            `IMAGENET_FILE`; for 'shapes' another such trunk, empty for the embedded one.
 
     Raises:
         InputError: for another word, or a file that is not there or not what it should be.
@@ -50,8 +61,35 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
     if start == "shapes":
         return _from_shapes(weights)
     if start == "imagenet":
-        return Trunk(_from_keras(weights), KERAS, "ImageNet weights (Keras's VGG16)")
+        read = read_imagenet(weights)
+        return Trunk(read.layers, read.preprocessing, read.name)
     raise InputError(f"model.start={start!r}: choose 'imagenet', 'shapes' or 'random'")
+
+
+def read_imagenet(weights: str = "") -> imagenet.Identity:
+    """Reads a file of VGG16's weights, `IMAGENET_FILE` by default, and says whose numbers they are.
+
+    Raises:
+        InputError: if the file is not there or not what it should be.
+    """
+    path = pathlib.Path(weights) if weights else IMAGENET_FILE
+    if not weights and not path.exists():
+        raise InputError(
+            f"{path}: no such file; `python main.py --config=configs/weights.py` fetches it, or give the path of one "
+            "you have (--config.model.weights=…), or start from model.start='shapes' (width 1/8) or 'random'"
+        )
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        stamp = 0  # the reader says in words what is wrong
+    return _read_imagenet(path, stamp)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_imagenet(path: pathlib.Path, stamp: int) -> imagenet.Identity:
+    """Reads a file once for all networks of a run; `stamp` tells a changed file from the one read before."""
+    layers, kind = weight_files.read(path)
+    return imagenet.identify(layers, kind, path)
 
 
 def with_trunk(params: Mapping[str, Any], trunk: Trunk) -> dict[str, Any]:
@@ -76,9 +114,7 @@ def with_trunk(params: Mapping[str, Any], trunk: Trunk) -> dict[str, Any]:
 def pack_trunk(params: Mapping[str, Any], made_by: Mapping[str, Any]) -> bytes:
     """Returns a trunk as the bytes of an `.npz` file in half precision, with a note of how it was made."""
     arrays: dict[str, Any] = {
-        f"{layer}/{part}": np.asarray(params[layer][part], np.float16)
-        for layer in LAYERS
-        for part in ("kernel", "bias")
+        f"{layer}/{part}": np.asarray(params[layer][part], np.float16) for layer in LAYERS for part in PARTS
     }
     buffer = io.BytesIO()
     np.savez_compressed(buffer, made_by=np.array(json.dumps(made_by, sort_keys=True)), **arrays)
@@ -87,55 +123,20 @@ def pack_trunk(params: Mapping[str, Any], made_by: Mapping[str, Any]) -> bytes:
 
 def _from_shapes(weights: str) -> Trunk:
     path = pathlib.Path(weights) if weights else SHAPES_TRUNK
+    how = "make it with `python main.py --config=configs/pretrain_shapes.py`"
     if not path.exists():
-        raise InputError(
-            f"{path}: no such file; make it with `python main.py --config=configs/pretrain_shapes.py`"
-        )
-    with np.load(path) as file:
-        layers: Layers = {
-            layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in ("kernel", "bias")}
-            for layer in LAYERS
-        }
-        made_by = json.loads(str(file["made_by"]))
+        raise InputError(f"{path}: no such file; {how}")
+    try:
+        # Opened here, because np.load leaves a damaged file open.
+        with path.open("rb") as raw, np.load(raw) as file:
+            layers: Layers = {
+                layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in PARTS}
+                for layer in LAYERS
+            }
+            made_by = json.loads(str(file["made_by"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: is no shapes trunk; {how}, or set model.start='imagenet'") from error
     name = (
         f"shapes trunk (not ImageNet: {made_by['patches']} synthetic patches, version {made_by['version']})"
     )
     return Trunk(layers, LUNG, name)
-
-
-def _from_keras(weights: str) -> Layers:
-    path = pathlib.Path(weights)
-    if not weights or not path.is_file():
-        raise InputError(
-            f"model.weights={weights!r}: no such file; put Keras's {KERAS_FILE} somewhere and give its path "
-            "(--config.model.weights=…), or start from model.start='shapes' (width 1/8) or 'random'"
-        )
-    try:
-        with h5py.File(path) as file:
-            arrays: dict[str, np.ndarray] = {}
-            file.visititems(lambda name, item: _collect(arrays, name, item))
-    except OSError as error:
-        raise InputError(f"{path}: not an HDF5 file ({error}); expected Keras's {KERAS_FILE}") from error
-    missing = [
-        f"{n}/{p}" for n in map(_keras_name, LAYERS) for p in ("kernel", "bias") if f"{n}/{p}" not in arrays
-    ]
-    if missing:
-        raise InputError(f"{path}: {', '.join(missing)} missing; expected Keras's {KERAS_FILE}")
-    return {
-        layer: {part: arrays[f"{_keras_name(layer)}/{part}"] for part in ("kernel", "bias")}
-        for layer in LAYERS
-    }
-
-
-def _keras_name(layer: str) -> str:
-    block, number = layer.removeprefix("conv").split("_")
-    return f"block{block}_conv{number}"
-
-
-def _collect(arrays: dict[str, np.ndarray], name: str, item: Any) -> None:
-    """Keras wrote `block1_conv1/block1_conv1_W_1:0` in 2016 and `…/kernel:0` since."""
-    if not isinstance(item, h5py.Dataset):
-        return
-    layer = name.split("/")[0]
-    part = "kernel" if item.ndim == 4 else "bias"
-    arrays[f"{layer}/{part}"] = np.asarray(item, np.float32)
