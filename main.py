@@ -11,11 +11,20 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from wsns import tasks
+from wsns import hosts, tasks
 from wsns.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that the run writes.", required=True)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder for everything that the run writes; runs/ and the config's name if it isn't given.",
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of the first of several processes that train as one, or 'auto'."
+)
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many processes there are.")
+_PROCESS = flags.DEFINE_integer("process", None, "Number of this one, from 0.")
 
 
 def main(argv: list[str]) -> None:
@@ -23,8 +32,11 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         sys.exit(f"error: unknown argument {argv[1]!r}: fields are set as --config.FIELD=VALUE")
     logging.set_verbosity(logging.ERROR)
+    name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     try:
-        tasks.run(_CONFIG.value, pathlib.Path(_WORKDIR.value or "."))
+        if _COORDINATOR.value:
+            hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+        tasks.run(_CONFIG.value, pathlib.Path(_WORKDIR.value or f"runs/{name}"))
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -50,5 +62,5 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["config", "workdir"])
+    flags.mark_flag_as_required("config")
     app.run(main, flags_parser=parse_flags)

@@ -12,7 +12,8 @@ def get_config() -> ConfigDict:
     """Returns every field with its default."""
     config = ConfigDict()
     # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not
-    # done yet; 'accounting' counts what the readers drew; 'pretrain_shapes' makes the embedded trunk.
+    # done yet; 'grid' searches rate, decay and batch; 'accounting' counts what the readers drew; 'weights' fetches
+    # or checks ImageNet's; 'pretrain_shapes' makes the embedded trunk.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
@@ -61,13 +62,17 @@ def get_config() -> ConfigDict:
     model.head_filters = 1024
     # Global pooling: 'mean', 'sum' (Eq. 1) or 'lse' (log-mean-exp).
     model.pool = "mean"
+    # What the networks compute in: 'float32', or 'bfloat16', which a GPU or TPU does several times faster; the
+    # parameters are float32 in both.
+    model.dtype = "float32"
     # Pixels along the edge of the networks' input; divides data.crop.
     model.size = 384
     # HU that become black and white.
     model.window = (-1000.0, 400.0)
     # What the trunk starts from: 'imagenet', 'shapes' (embedded, width 1/8) or 'random'.
     model.start = "imagenet"
-    # Path of Keras's vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5, for 'imagenet'.
+    # For 'imagenet': a file of VGG16's weights from Keras (.h5), torchvision (.pth) or timm (.safetensors); each
+    # brings its own preprocessing. Empty: Keras's, fetched into weights/ at first use.
     model.weights = ""
 
     config.train = train = ConfigDict()
@@ -83,6 +88,8 @@ def get_config() -> ConfigDict:
     train.epochs = 30
     # Mirror slices at random.
     train.flip = False
+    # Shift slices at random, by up to so many pixels of the crop.
+    train.shift = 0
 
     config.unet = unet = ConfigDict()
     # Factor on the original's 64 to 1,024 filters.
@@ -93,6 +100,17 @@ def get_config() -> ConfigDict:
     # The epoch of best validation Dice is kept.
     unet.epochs = 30
     unet.flip = False
+    unet.shift = 0
+
+    # How training uses the machine; none of it changes what is learned.
+    config.fit = fit = ConfigDict()
+    # Where the slices wait: in the 'device' memory, in the 'host' memory, on disk and decoded in the background
+    # ('stream'), or the first of these with room ('auto').
+    fit.input = "auto"
+    # A batch that doesn't fit the device's memory is worked off in so many portions, to the same step.
+    fit.portions = 1
+    # Minutes between checkpoints, besides the one after each epoch.
+    fit.save_minutes = 5.0
 
     config.segment = segment = ConfigDict()
     # Pixels of the Gaussian that smooths a NAM before its blobs are sought.

@@ -9,10 +9,11 @@ BLOCKED = """
 import sys
 for name in ("SimpleITK", "pylidc", "pydicom", "tensorflow", "tensorflow_datasets"):
     sys.modules[name] = None
-import wsns.tasks, wsns.tasks.train, wsns.tasks.segment, wsns.tasks.evaluate, wsns.tasks.pretrain
+import wsns.tasks, wsns.tasks.train, wsns.tasks.segment, wsns.tasks.evaluate
+import wsns.tasks.pretrain_shapes, wsns.tasks.grid, wsns.tasks.weights
 import wsns.segmentation.pipeline, wsns.training.loop, wsns.evaluation.report
-from configs import gap1, gap2, gap3, unet, demo, testing, pretrain_shapes
-for config in (gap1, gap2, gap3, unet, demo, testing, pretrain_shapes):
+from configs import gap1, gap2, gap3, unet, demo, testing, pretrain_shapes, grid, weights
+for config in (gap1, gap2, gap3, unet, demo, testing, pretrain_shapes, grid, weights):
     print(config.get_config().task)
 """
 
@@ -20,4 +21,4 @@ for config in (gap1, gap2, gap3, unet, demo, testing, pretrain_shapes):
 def test_training_and_segmentation_need_nothing_of_the_data_stage():
     run = subprocess.run([sys.executable, "-c", BLOCKED], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.split() == ["train"] * 4 + ["table1"] * 2 + ["pretrain_shapes"]
+    assert run.stdout.split() == ["train"] * 4 + ["table1"] * 2 + ["pretrain_shapes", "grid", "weights"]

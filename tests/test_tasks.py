@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -26,8 +27,8 @@ PROMISED = (
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def main(workdir, *arguments):
-    command = [sys.executable, "main.py", "--config=configs/testing.py", f"--workdir={workdir}", *arguments]
+def main(workdir, *arguments, config="testing"):
+    command = [sys.executable, "main.py", f"--config=configs/{config}.py", f"--workdir={workdir}", *arguments]
     return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
 
 
@@ -99,7 +100,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
             "--config.data.agremeent=3: the config has no field 'agremeent'; did you mean",
         ),
         ("--config.task=nonsense", "config.task='nonsense'"),
-        ("--config.model.start=imagenet", "no such file"),
+        ("--config.model.start=imagenet", "model.width=0.0625: ImageNet's weights have VGG16's own width"),
         ("--config.model.size=100", "multiple of 16"),
         ("--config.data.exclude=LIDC-IDRI-9999", "LIDC-IDRI-9999"),
     ):
@@ -137,3 +138,44 @@ def test_the_shapes_trunk_can_be_made_again(tmp_path):
     trunk = load_trunk("shapes", str(tmp_path / "shapes_trunk.npz"))
     assert trunk.layers["conv5_3"]["kernel"].shape == (3, 3, 32, 32)
     assert "40 synthetic patches" in trunk.name
+
+
+GRID = (
+    "--config.data.agreement=3", "--config.data.max_scans=3", "--config.model.start=random",
+    "--config.data.thickness=(3.0,3.0)", "--config.model.width=0.0625", "--config.model.size=96",
+    "--config.train.epochs=1", "--config.grid.rates=(1e-3,3e-3)", "--config.grid.decays=(0.99,)",
+    "--config.grid.batches=(8,)", "--config.fit.input=stream",
+)  # fmt: skip
+
+
+def test_the_grid_is_one_table_and_resumes(run, tmp_path):
+    """Two rates, on the records of the run; one of two trainings is lost and done again, the other stays."""
+    for name in ("records", "stamps"):
+        shutil.copytree(run[0] / name, tmp_path / name)
+    first = main(tmp_path, *GRID, "--config.models=('gap1',)", config="grid")
+    assert first.returncode == 0, first.stderr[-3000:]
+    table = rows(tmp_path / "grid.csv")
+    assert sorted(float(row["rate"]) for row in table) == [0.001, 0.003]
+    assert [float(row["accuracy"]) for row in table] == sorted(
+        (float(r["accuracy"]) for r in table), reverse=True
+    )
+    assert all(float(r["accuracy_low"]) <= float(r["accuracy"]) <= float(r["accuracy_high"]) for r in table)
+    assert (tmp_path / "grid.txt").read_text() in first.stdout
+    kept, lost = (
+        tmp_path / "grid" / "gap1" / f"rate {rate} decay 0.99 batch 8" for rate in ("0.001", "0.003")
+    )
+    assert not (kept / "checkpoints").exists()
+    before = written(kept)
+    (tmp_path / "stamps" / "grid" / "gap1" / f"{lost.name}.json").unlink()
+    shutil.rmtree(lost)
+    again = main(tmp_path, *GRID, "--config.models=('gap1',)", config="grid")
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert written(kept) == before
+    assert (lost / "metrics.jsonl").exists()
+    assert "train 1-GAP" in again.stderr
+
+
+def test_the_grid_refuses_what_it_can_not_search(run):
+    failed = main(run[0], *GRID, "--config.models=('gap1','unet')", config="grid")
+    assert failed.returncode == 1
+    assert "error: config.models: the grid is over the weakly supervised networks' settings" in failed.stderr

@@ -54,10 +54,13 @@ def build(config: ConfigDict, name: str) -> Network:
     """
     model = config.model
     _check(config, name)
+    dtype = jnp.dtype(model.dtype)
     if name == "unet":
-        return Network(UNet(width=config.unet.width), _prepare(config, LUNG), None)
+        return Network(UNet(width=config.unet.width, dtype=dtype), _prepare(config, LUNG), None)
     trunk = pretrained.load_trunk(model.start, model.weights)
-    vgg = VGG(gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool)
+    vgg = VGG(
+        gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool, dtype=dtype
+    )
     return Network(vgg, _prepare(config, trunk.preprocessing), trunk)
 
 
@@ -77,3 +80,5 @@ def _check(config: ConfigDict, name: str) -> None:
         )
     if config.model.pool not in ("mean", "sum", "lse"):
         raise InputError(f"model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")
+    if config.model.dtype not in ("float32", "bfloat16"):
+        raise InputError(f"model.dtype={config.model.dtype!r}: choose 'float32' or 'bfloat16'")

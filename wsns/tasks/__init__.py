@@ -1,26 +1,33 @@
 """The outermost layer: what a config's task does, step by step, in its workdir."""
 
+import importlib
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
-from wsns import environment
+from wsns import environment, hosts
 from wsns import workdir as files
 from wsns.data.records.slices import VERSION
 from wsns.errors import InputError
 from wsns.models.build import MODELS, build
 from wsns.tasks.summary import summary
+from wsns.tasks.weights import ensure
 
 STEPS = {
-    "records": ("records",),
-    "train": ("records", "train"),
-    "segment": ("records", "train", "segment"),
-    "table1": ("records", "train", "segment", "evaluate"),
+    "records": (),
+    "train": ("train",),
+    "grid": ("grid",),
+    "segment": ("train", "segment"),
+    "table1": ("train", "segment", "evaluate"),
 }
-ALONE = ("accounting", "pretrain_shapes")
-"""Tasks that stand on no other step."""
+"""Tasks that begin with the records, and the steps that follow."""
+ALONE = {"accounting": "account", "weights": "weights", "pretrain_shapes": "pretrain_shapes"}
+"""Tasks that stand on no other step, and their functions."""
+TOGETHER = ("train", "grid")
+"""Steps that several processes do as one."""
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -33,46 +40,43 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     _check(config)
     if config.task in ALONE:
         _describe(config, workdir, {})
-        _alone(config, workdir)
+        _function(config.task, ALONE[config.task])(config, workdir)
         return
     stamps = files.Stamps(workdir)
-    steps = STEPS[config.task]
     _records(config, workdir, stamps)
     accounting = files.read_json(workdir / "records" / "accounting.json")
-    print(summary(accounting, workdir / "records"))
-    _describe(config, workdir, {key: accounting[key] for key in ("data_fingerprint", "split_fingerprint")})
-    if "train" in steps:
-        from wsns.tasks.train import train
-
-        train(config, workdir, stamps)
-    if "segment" in steps:
-        from wsns.tasks.segment import segment
-
-        segment(config, workdir, stamps)
-    if "evaluate" in steps:
-        from wsns.tasks.evaluate import evaluate
-
-        evaluate(config, workdir, stamps)
+    if hosts.is_first():
+        print(summary(accounting, workdir / "records"))
+        _describe(
+            config, workdir, {key: accounting[key] for key in ("data_fingerprint", "split_fingerprint")}
+        )
+    for step in STEPS[config.task]:
+        if step not in TOGETHER and jax.process_count() > 1:
+            print(
+                f"{step!r} is work for one process: the same command without --coordinator goes on from here"
+            )
+            return
+        _function(step, step)(config, workdir, stamps)
 
 
-def _alone(config: ConfigDict, workdir: pathlib.Path) -> None:
-    if config.task == "accounting":
-        from wsns.tasks.accounting import account
-
-        account(config, workdir)
-    else:
-        from wsns.tasks.pretrain import pretrain_shapes
-
-        pretrain_shapes(config, workdir)
+def _function(module: str, name: str) -> Callable[..., None]:
+    """Imports a step only where it is needed: not every machine has what all of them stand on."""
+    return getattr(importlib.import_module(f"wsns.tasks.{module}"), name)
 
 
 def _check(config: ConfigDict) -> None:
     if config.task not in [*STEPS, *ALONE]:
         raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
-    if config.task in ("records", "accounting"):
+    if config.task in ("records", "accounting", "weights"):
         return
+    ensure(config)
     for name in config.models:
         build(config, name)
+    if config.task == "grid" and "unet" in config.models:
+        raise InputError(
+            f"config.models={tuple(config.models)}: the grid is over the weakly supervised networks' settings; leave "
+            "'unet' out"
+        )
     if config.task in ("segment", "table1") and "gap1" not in config.models:
         raise InputError(
             f"config.models={tuple(config.models)}: 1-GAP detects and screens for all; add 'gap1' (of {MODELS})"
@@ -91,6 +95,11 @@ def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
     # A network that was trained on records keeps them; who asks for records wants those of today's archive.
     if done and not (config.task == "records" and config.data.manual_dir):
         return
+    if jax.process_count() > 1:
+        raise InputError(
+            f"{built}: the records are missing or made by another config; make them in one process first, with "
+            "--config.task=records and without --coordinator"
+        )
     from wsns.tasks.records import build as build_records
 
     build_records(config.data, built, keep_unchanged=done)

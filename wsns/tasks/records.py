@@ -6,11 +6,9 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import ml_collections
-import tqdm
 
 from wsns import progress, workdir
 from wsns.data.readers.annotations import Scan
@@ -48,7 +46,7 @@ def build(
     choice = options(data_config)
     began = time.monotonic()
     with _full_disk_told(directory):
-        plan = make_plan(choice, _progress, directory.with_name("dicom_index.json.gz"))
+        plan = make_plan(choice, progress.through, directory.with_name("dicom_index.json.gz"))
         found = [(uid, plan.source.identity(uid)) for uid in plan.source.series]
         source = workdir.fingerprint([found, plan.missing])
         if (
@@ -103,10 +101,6 @@ def _prepare(todo: Sequence[Scan], number: int, store: Store, workers: int) -> N
         + f"All else is done and kept ({count(number - len(failed), 'scan')}). Restore the files and run again, or "
         f"leave {'them' if many else 'it'} out with --config.data.exclude={','.join(failed)}"
     )
-
-
-def _progress(items: Iterable[Any], what: str) -> Iterable[Any]:
-    return tqdm.tqdm(items, desc=what, leave=False, mininterval=0.5)
 
 
 def _replace(directory: pathlib.Path, partial: pathlib.Path) -> None:

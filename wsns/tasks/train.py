@@ -1,31 +1,35 @@
 """The task 'train': networks from the records' slice labels (and masks, for the U-Net)."""
 
+import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
+from wsns import hosts, progress
 from wsns import workdir as files
-from wsns.data.records import input as records
-from wsns.data.records.slices import Slices
-from wsns.models import build
+from wsns.models import build, pretrained, size
+from wsns.tasks.examples import open_examples
 from wsns.training import loop, objectives
+from wsns.training.feed import Examples
 
 
 def train(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     """Trains every network of `config.models` that is not trained yet."""
-    networks = {name: build.build(config, name) for name in config.models}
     todo = [name for name in config.models if not stamps.is_done(name, inputs(config, workdir, name))]
-    if not todo:
-        return
-    splits = [records.load(workdir / "records", split) for split in ("train", "validation")]
-    for name in todo:
+    opened = functools.lru_cache(1)(lambda kind: open_examples(config, workdir / "records", kind))
+    for name in sorted(todo, key=lambda name: name == "unet"):
+        splits, resident = opened("unet" if name == "unet" else "weak")
         wanted = inputs(config, workdir, name)
-        # More epochs continue an earlier run; anything else starts anew.
-        stamps.begin(name, {key: value for key, value in wanted.items() if key != "epochs"}, workdir / name)
-        _train_one(config, name, networks[name], *splits, directory=workdir / name)
-        stamps.mark_done(name, wanted)
+        if hosts.is_first():
+            # More epochs continue an earlier run; anything else starts anew.
+            stamps.begin(
+                name, {key: value for key, value in wanted.items() if key != "epochs"}, workdir / name
+            )
+        fit(config, name, splits, workdir / name, resident=resident)
+        if hosts.is_first():
+            stamps.mark_done(name, wanted)
 
 
 def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, Any]:
@@ -36,51 +40,58 @@ def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, An
     model = config.model.to_dict()
     if name != "unet":
         settings["rate"] = settings.pop("rates")[int(name[-1]) - 1]
+        model["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
     else:
-        model = {key: model[key] for key in ("size", "window")}
+        model = {key: model[key] for key in ("size", "window", "dtype")}
     data = files.read_json(workdir / "records" / "accounting.json")["data_fingerprint"]
     return {"records": data, "model": model, "training": settings, "epochs": epochs, "seed": config.seed}
 
 
-def _train_one(
+def fit(
     config: ConfigDict,
     name: str,
-    network: build.Network,
-    training: Slices,
-    validation: Slices,
-    *,
+    splits: Sequence[Examples],
     directory: pathlib.Path,
+    *,
+    resident: bool,
 ) -> None:
+    """Trains one network on the training split, the epoch chosen on the validation split.
+
+    Raises:
+        InputError: for impossible settings, or if the training can't go on.
+    """
     settings = config.unet if name == "unet" else config.train
-    data = _arrays(training, name)
-    steps = -(-len(data["hu"]) // settings.batch)
+    network = build.build(config, name)
+    training, validation = splits
+    subject = _subject(config, name, network, -(-len(training) // settings.batch))
+    if hosts.is_first():
+        progress.say(
+            f"{subject.title}: {size.parameters(network.module, config.model.size) / 1e6:.3g} million parameters, "
+            f"{size.flops(network.module, config.model.size) / 1e9:.3g} GFLOP per slice, "
+            f"{network.start.name if network.start else 'random start'}"
+        )
+    options = loop.LoopOptions(
+        settings.epochs,
+        settings.batch,
+        config.seed,
+        settings.flip,
+        settings.shift,
+        resident,
+        config.fit.portions,
+        config.fit.save_minutes,
+    )
+    loop.fit(subject, training, validation, options, directory)
+
+
+def _subject(config: ConfigDict, name: str, network: build.Network, steps: int) -> loop.Subject:
+    params = network.first_params(config.seed, config.model.size)
     if name == "unet":
         objective = objectives.segmentation(network.apply, network.prepare)
-        optimiser = objectives.adam(settings.rate, settings.decay, steps)
-    else:
-        objective = objectives.classification(network.apply, network.prepare)
-        optimiser = objectives.sgd(
-            settings.rates[int(name[-1]) - 1], settings.decay, steps, settings.momentum, settings.trunk_factor
-        )
-    loop.fit(
-        build.TITLES[name],
-        objective,
-        optimiser,
-        network.first_params(config.seed, config.model.size),
-        data,
-        _arrays(validation, name),
-        loop.LoopOptions(settings.epochs, settings.batch, config.seed, settings.flip),
-        directory,
-        "dice" if name == "unet" else "accuracy",
+        optimiser = objectives.adam(config.unet.rate, config.unet.decay, steps)
+        return loop.Subject(build.TITLES[name], "dice", objective, optimiser, params)
+    settings = config.train
+    objective = objectives.classification(network.apply, network.prepare)
+    optimiser = objectives.sgd(
+        settings.rates[int(name[-1]) - 1], settings.decay, steps, settings.momentum, settings.trunk_factor
     )
-
-
-def _arrays(slices: Slices, name: str) -> loop.Arrays:
-    """A weak network sees the slice labels only, never a mask; the U-Net slices that have a mask only.
-
-    The Dice of a slice without a nodule is 0 whatever the U-Net says: nothing to learn from.
-    """
-    if name == "unet":
-        drawn = slices.take(np.flatnonzero(slices.nodules.any(axis=(1, 2))))
-        return {"hu": drawn.hu, "mask": (drawn.nodules > 0).astype(np.uint8)}
-    return {"hu": slices.hu, "label": slices.label}
+    return loop.Subject(build.TITLES[name], "accuracy", objective, optimiser, params)

@@ -1,7 +1,9 @@
-"""Checkpoints with orbax, behind three functions: the latest and the best epoch are kept."""
+"""Checkpoints with orbax: the two latest, and that of the epoch with the highest score."""
 
 import pathlib
-from typing import Any
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -9,39 +11,139 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
 from wsns.errors import InputError
+from wsns.training.step import State
+
+LATEST = 2
+"""So many stay, so that there is one before a damaged one."""
+
+
+class Position(NamedTuple):
+    """Where in the data a run is: complete epochs, batches done of the next one, seconds spent on those."""
+
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
 
 
 def open_manager(directory: pathlib.Path) -> ocp.CheckpointManager:
-    """Opens or creates a folder of checkpoints, which keeps the latest epoch and the one of highest score."""
-    keep = policies.AnyPreservationPolicy(
-        [policies.LatestN(1), policies.BestN(get_metric_fn=lambda metrics: metrics["score"], n=1)]
-    )
+    """Opens or creates a folder of checkpoints, for the calling process alone."""
+
+    def score(metrics: Any) -> float:
+        return metrics["score"]
+
+    best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
+    own = jax.process_index()
+    directory.mkdir(parents=True, exist_ok=True)
     options = ocp.CheckpointManagerOptions(
-        best_fn=lambda metrics: metrics["score"], best_mode="max", preservation_policy=keep
+        best_fn=score,
+        best_mode="max",
+        create=False,
+        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(LATEST), best]),
+        multiprocessing_options=ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own}),
     )
     return ocp.CheckpointManager(directory.absolute(), options=options)
 
 
-def save(manager: ocp.CheckpointManager, epoch: int, state: Any, score: float) -> None:
-    """Saves the state after an epoch, in the background; it appears under its name when complete."""
+def save(
+    manager: ocp.CheckpointManager, state: State, position: Position, score: float | None = None
+) -> None:
+    """Saves a state, in the background; it appears under its step's number when complete.
+
+    Args:
+        manager: of the folder.
+        state: arrays on the host, one copy.
+        position: where in the data it is.
+        score: on the validation split, at the end of an epoch.
+    """
     host = jax.tree.map(np.asarray, state)
-    manager.save(epoch, args=ocp.args.StandardSave(host), metrics={"score": score})
+    rest = host._replace(params={})._asdict() | {"position": [np.asarray(value) for value in position]}
+    items = {"params": host.params, "rest": rest}
+    checked = items | {"checksums": _checksums(items)}
+    manager.save(
+        int(state.step),
+        args=ocp.args.Composite(**{name: ocp.args.StandardSave(item) for name, item in checked.items()}),
+        metrics=None if score is None else {"score": score},
+    )
 
 
-def restore(manager: ocp.CheckpointManager, epoch: int, like: Any) -> Any:
-    """Returns the state saved after an epoch, as NumPy arrays in the structure of `like`."""
-    target = jax.tree.map(lambda leaf: np.empty(np.shape(leaf), leaf.dtype), like)
-    return manager.restore(epoch, args=ocp.args.StandardRestore(target))
+def restore_latest(
+    manager: ocp.CheckpointManager, like: State, warn: Callable[[str], None]
+) -> tuple[State, Position] | None:
+    """Returns the newest state that is whole, as NumPy arrays, and its position; None where there is none.
+
+    Damaged ones are removed and named to `warn`: their steps are done again.
+
+    Args:
+        manager: of the folder.
+        like: a state of the same shapes.
+        warn: takes a line of text.
+    """
+    for step in sorted(manager.all_steps(), reverse=True):
+        try:
+            return _restore(manager, step, like)
+        except Exception as error:  # orbax and what it stands on raise whatever a damaged file makes them
+            warn(
+                f"warning: {manager.directory / str(step)} is damaged ({_first_line(error)}): going on from the one "
+                "before"
+            )
+            manager.delete(step)
+    return None
 
 
 def best_params(directory: pathlib.Path) -> Any:
     """Returns the parameters of the epoch with the highest score, whatever the number of devices.
 
     Raises:
-        InputError: if the folder holds no checkpoint.
+        InputError: if the folder holds no checkpoint, or a damaged one.
     """
     with open_manager(directory) as manager:
-        epoch = manager.best_step()
-        if epoch is None:
+        step = manager.best_step()
+        if step is None:
             raise InputError(f"{directory}: no checkpoint; train first (--config.task=train)")
-        return manager.restore(epoch, args=ocp.args.StandardRestore())["params"]
+        try:
+            found = _read(manager, step, {"params": None, "checksums": None})
+        except Exception as error:  # as above
+            raise InputError(
+                f"{directory / str(step)} is damaged ({_first_line(error)}): remove {directory.parent} and train again"
+            ) from error
+        return found["params"]
+
+
+def _restore(manager: ocp.CheckpointManager, step: int, like: State) -> tuple[State, Position]:
+    rest = like._replace(params={})._asdict() | {"position": [np.asarray(value) for value in Position()]}
+    found = _read(manager, step, {"params": like.params, "rest": rest, "checksums": None})
+    rest = dict(found["rest"])
+    epoch, batch, seconds = rest.pop("position")
+    state = State(**rest)._replace(params=found["params"])
+    return state, Position(int(epoch), int(batch), float(seconds))
+
+
+def _read(manager: ocp.CheckpointManager, step: int, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Returns items of a checkpoint, in the structure of what is given for each, or as they were saved for None.
+
+    Raises:
+        ValueError: if an item's checksum is another than when it was saved.
+    """
+    empty = jax.tree.map(lambda leaf: np.empty(np.shape(leaf), np.asarray(leaf).dtype), wanted)
+    args = {name: ocp.args.StandardRestore(item) for name, item in empty.items()}
+    found = dict(manager.restore(step, args=ocp.args.Composite(**args)).items())
+    saved = found.pop("checksums")
+    for name, checksum in _checksums(found).items():
+        if checksum != saved[name]:
+            raise ValueError(f"the checksum of {name!r} is another")
+    return found
+
+
+def _checksums(items: dict[str, Any]) -> dict[str, np.uint32]:
+    """Returns the CRC-32 of each item's arrays, in the order of their names."""
+    sums = {}
+    for name, item in items.items():
+        value = 0
+        for leaf in jax.tree.leaves(item):
+            value = zlib.crc32(np.asarray(leaf).tobytes(), value)
+        sums[name] = np.uint32(value)
+    return sums
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

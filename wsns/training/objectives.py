@@ -70,14 +70,14 @@ def soft_dice(probability: jax.Array, reference: jax.Array) -> jax.Array:
 def segmentation(apply: Callable, prepare: Prepare) -> Objective:
     """Negative mean soft Dice over the batch; the score is the Dice of the outline on slices with a nodule.
 
-    Batches hold `hu` (B, S, S) and `mask` (B, S, S), 0 or 1; both are compared at the network's resolution.
+    Batches hold `hu` (B, S, S) and `nodules` (B, S, S), 0 outside any; both are compared at the network's resolution.
     """
 
     def objective(params: Params, batch: Batch) -> PerExample:
         logits = apply(params, prepare(batch["hu"]))
         size = logits.shape[1]
-        factor = batch["mask"].shape[1] // size
-        fine = batch["mask"].astype(jnp.float32).reshape(-1, size, factor, size, factor)
+        factor = batch["nodules"].shape[1] // size
+        fine = (batch["nodules"] > 0).astype(jnp.float32).reshape(-1, size, factor, size, factor)
         reference = fine.mean(axis=(2, 4))
         loss = -soft_dice(jax.nn.sigmoid(logits), reference)
         result, truth = (logits > 0), reference >= 0.5

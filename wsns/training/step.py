@@ -14,7 +14,10 @@ import optax
 
 Params = Any
 Batch = dict[str, Any]
+Sums = dict[str, Any]
 AXIS = "devices"
+PLAN = ("row", "position", "weight")
+"""What a batch says about its examples: their rows in the data, their places in the whole batch, 0 for padding."""
 
 
 class PerExample(NamedTuple):
@@ -26,24 +29,42 @@ class PerExample(NamedTuple):
 
 
 Objective = Callable[[Params, Batch], PerExample]
+Augmentation = Callable[[Batch, jax.Array, jax.Array], Batch]
+"""From images by name, the step's key and the examples' positions to the images moved."""
 
 
 class State(NamedTuple):
-    """All that training carries from step to step; one copy per device inside the loop."""
+    """All that training carries from step to step; one copy per device inside the loop.
+
+    `key` is the data of the random key of the run, `sums` what was added up since the epoch began.
+    """
 
     step: jax.Array
     params: Params
     opt_state: Any
+    key: jax.Array
+    sums: Sums
 
 
-def init_state(params: Params, optimiser: optax.GradientTransformation) -> State:
+def init_state(params: Params, optimiser: optax.GradientTransformation, seed: int = 0) -> State:
     """Returns the state before the first step."""
-    return State(jnp.zeros((), jnp.int32), params, optimiser.init(params))
+    key = jax.random.key_data(jax.random.key(seed))
+    return State(jnp.zeros((), jnp.int32), params, optimiser.init(params), key, no_sums())
+
+
+def no_sums() -> Sums:
+    """Returns the sums of no example."""
+    return {name: np.zeros((), np.float32) for name in ("loss", "examples", "score", "counted")}
 
 
 def replicate(tree: Any, devices: int) -> Any:
     """Stacks a copy of every array per device: leaves (…) become (devices, …)."""
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (devices, *np.shape(leaf))), tree)
+
+
+def place(tree: Any, devices: int) -> Any:
+    """Puts a copy of every array into the memory of each device: leaves (…) become (devices, …)."""
+    return jax.pmap(lambda leaves: leaves, donate_argnums=0)(replicate(tree, devices))
 
 
 def unreplicate(tree: Any) -> Any:
@@ -56,57 +77,90 @@ def shard(batch: Batch, devices: int) -> Batch:
     return {name: value.reshape(devices, -1, *value.shape[1:]) for name, value in batch.items()}
 
 
-def make_train_step(objective: Objective, optimiser: optax.GradientTransformation) -> Callable:
-    """Returns `step(state, batch) -> (state, means)`, pmapped over the leading axis of both.
+def make_train_step(
+    objective: Objective,
+    optimiser: optax.GradientTransformation,
+    *,
+    portions: int = 1,
+    augmentation: Augmentation | None = None,
+) -> Callable:
+    """Returns `step(state, batch, data) -> (state, shown)`, pmapped over the leading axis of all.
 
-    `batch['weight']` is (B,): 1, or 0 for padding. `means` holds 'loss' and 'score' over the whole batch, the
+    `batch` holds what `PLAN` names, (B,) each, and the examples themselves; or `data` holds arrays (N, …) in which
+    the batch's rows are looked up. `shown` is 'loss' and 'score' over the whole batch and the gradient's norm, the
     same on every device.
+
+    Args:
+        objective: loss and score per example.
+        optimiser: an optax transformation.
+        portions: the device works its part of a batch off in so many portions and adds their gradients up: less
+            memory, the same step.
+        augmentation: moves the images (B, S, S).
     """
 
-    def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+    def step(state: State, batch: Batch, data: Batch) -> tuple[State, dict[str, jax.Array]]:
         total = jax.lax.psum(batch["weight"].sum(), AXIS)
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
 
-        def share_of_loss(params: Params) -> tuple[jax.Array, PerExample]:
-            out = objective(params, batch)
-            return (out.loss * batch["weight"]).sum() / total, out
+        def work(portion: Batch) -> tuple[Params, Sums]:
+            examples = _look_up(portion, data)
+            if augmentation:
+                images = {name: values for name, values in examples.items() if values.ndim == 3}
+                examples |= augmentation(images, key, portion["position"])
 
-        (_, out), gradients = jax.value_and_grad(share_of_loss, has_aux=True)(state.params)
-        gradients = jax.lax.psum(gradients, AXIS)
+            def share_of_loss(params: Params) -> tuple[jax.Array, PerExample]:
+                out = objective(params, examples)
+                return (out.loss * portion["weight"]).sum() / total, out
+
+            gradients, out = jax.grad(share_of_loss, has_aux=True)(state.params)
+            return gradients, _sums(out, portion["weight"])
+
+        gradients, sums = jax.lax.psum(_add_up(work, batch, portions), AXIS)
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return State(state.step + 1, params, opt_state), _means(_sums(out, batch))
+        added = jax.tree.map(jnp.add, state.sums, sums)
+        shown = means(sums) | {"gradient_norm": optax.tree.norm(gradients)}
+        return State(state.step + 1, params, opt_state, state.key, added), shown
 
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
 
 
 def make_eval_step(objective: Objective) -> Callable:
-    """Returns `step(params, batch) -> sums`, pmapped; `sums` are added over all devices, ready for `means`."""
+    """Returns `step(params, batch, data) -> sums`, pmapped; `sums` are added over all devices, ready for `means`."""
 
-    def step(params: Params, batch: Batch) -> dict[str, jax.Array]:
-        return _sums(objective(params, batch), batch)
+    def step(params: Params, batch: Batch, data: Batch) -> Sums:
+        return jax.lax.psum(_sums(objective(params, _look_up(batch, data)), batch["weight"]), AXIS)
 
     return jax.pmap(step, axis_name=AXIS)
 
 
-def means(sums: dict[str, Any]) -> dict[str, float]:
+def means(sums: dict[str, Any]) -> dict[str, Any]:
     """Turns added sums into the mean loss and the mean score (0 where nothing counted)."""
-    return {name: float(value) for name, value in _means(sums).items()}
+    return {
+        "loss": sums["loss"] / jnp.maximum(sums["examples"], 1),
+        "score": sums["score"] / jnp.maximum(sums["counted"], 1),
+    }
 
 
-def _sums(out: PerExample, batch: Batch) -> dict[str, jax.Array]:
-    weight = batch["weight"]
+def _look_up(batch: Batch, data: Batch) -> Batch:
+    return batch | {name: values[batch["row"]] for name, values in data.items()}
+
+
+def _add_up(work: Callable[[Batch], Any], batch: Batch, portions: int) -> Any:
+    """Returns the sum of what `work` returns for each portion of a batch."""
+    if portions == 1:
+        return work(batch)
+    parts = {name: value.reshape(portions, -1, *value.shape[1:]) for name, value in batch.items()}
+    shape = jax.eval_shape(work, {name: value[0] for name, value in parts.items()})
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
+    return jax.lax.scan(lambda sums, part: (jax.tree.map(jnp.add, sums, work(part)), None), nothing, parts)[0]
+
+
+def _sums(out: PerExample, weight: jax.Array) -> Sums:
     counts = out.counts * weight
-    sums = {
+    return {
         "loss": (out.loss * weight).sum(),
         "examples": weight.sum(),
         "score": (out.score * counts).sum(),
         "counted": counts.sum(),
-    }
-    return jax.lax.psum(sums, AXIS)
-
-
-def _means(sums: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "loss": sums["loss"] / jnp.maximum(sums["examples"], 1),
-        "score": sums["score"] / jnp.maximum(sums["counted"], 1),
     }

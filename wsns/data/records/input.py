@@ -1,4 +1,4 @@
-"""Reading the records of one split: slice by slice, or whole."""
+"""Reading the records of one split: whole, or slice by slice when they are asked for."""
 
 import os
 import pathlib
@@ -10,6 +10,10 @@ import numpy as np
 
 from wsns.data.records.slices import NAMES, Slices
 from wsns.errors import InputError
+from wsns.progress import Progress
+
+KEYS = ("patient", "series", "slice_index")
+"""What settles the order of slices, whatever the order on disk."""
 
 
 def data_source(directory: pathlib.Path, part: str) -> Sequence[dict[str, Any]]:
@@ -42,17 +46,100 @@ def load(directory: pathlib.Path, part: str) -> Slices:
     Raises:
         InputError: if there are no such records.
     """
+    return Slices(**load_arrays(directory, part, NAMES))
+
+
+def load_arrays(
+    directory: pathlib.Path, part: str, names: Sequence[str], progress: Progress = lambda items, _: items
+) -> dict[str, np.ndarray]:
+    """Reads some arrays of one split, in order of patient, series and slice; see `Slices` for shapes and units.
+
+    Args:
+        directory: the records' directory of a run.
+        part: 'train', 'validation' or 'test'.
+        names: of the arrays.
+        progress: wraps (rows, description).
+
+    Raises:
+        InputError: if there are no such records.
+    """
     source = data_source(directory, part)
+    columns: dict[str, Any] = {name: [] for name in {*KEYS, *names}}
     # Decompression lets go of the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        records = list(pool.map(source.__getitem__, range(len(source))))
-    records.sort(key=lambda record: (record["patient"], record["series"], record["slice_index"]))
-    return Slices(**{name: _stack(records, name) for name in NAMES})
+        found = pool.map(source.__getitem__, range(len(source)))
+        for n, record in zip(progress(range(len(source)), f"reading {part}"), found):
+            for name, column in columns.items():
+                value = record[name]
+                if isinstance(value, np.ndarray):
+                    if not n:
+                        column = columns[name] = np.empty((len(source), *value.shape), value.dtype)
+                    column[n] = value
+                else:
+                    column.append(value)
+    arrays = {name: _array(column) for name, column in columns.items()}
+    order = np.lexsort([arrays[name] for name in reversed(KEYS)])
+    if np.array_equal(order, np.arange(len(source))):
+        return {name: arrays[name] for name in names}
+    return {name: arrays.pop(name)[order] for name in names}
 
 
-def _stack(records: Sequence[dict[str, Any]], name: str) -> np.ndarray:
-    values = [record.pop(name) for record in records]
+class Streamed:
+    """Slices of one split that stay on disk and are decoded when they are asked for, by all cores."""
+
+    def __init__(self, source: Sequence[dict[str, Any]], rows: np.ndarray, names: Sequence[str]):
+        """Takes records, the rows that are to be 0, 1, … here, and the names of their arrays."""
+        self._source, self._rows, self._names = source, rows, tuple(names)
+        self._pool = ThreadPoolExecutor(os.cpu_count())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the slices at `rows` (B,) as arrays (B, …) by name."""
+        records = list(self._pool.map(self._source.__getitem__, self._rows[rows].tolist()))
+        return {name: _array([record[name] for record in records]) for name in self._names}
+
+
+def stream(
+    directory: pathlib.Path,
+    part: str,
+    names: Sequence[str],
+    *,
+    drawn: bool = False,
+    progress: Progress = lambda items, _: items,
+) -> Streamed:
+    """Opens one split to be read in portions, in the order of `load_arrays`; all records are looked at once.
+
+    Args:
+        directory: the records' directory of a run.
+        part: 'train', 'validation' or 'test'.
+        names: of the arrays.
+        drawn: only slices in which the consensus has a pixel.
+        progress: wraps (rows, description).
+
+    Raises:
+        InputError: if there are no such records.
+    """
+    source = data_source(directory, part)
+
+    def key(n: int) -> tuple[Any, ...]:
+        record = source[n]
+        return (*(record[name] for name in KEYS), n, bool(record["nodules"].any()))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        every = range(len(source))
+        keys = sorted(
+            found for _, found in zip(progress(every, f"looking through {part}"), pool.map(key, every))
+        )
+    rows = [n for *_, n, has_nodule in keys if has_nodule or not drawn]
+    return Streamed(source, np.array(rows, np.int64), names)
+
+
+def _array(values: Any) -> np.ndarray:
+    """TFDS gives scalars back as Python's own numbers, text as bytes."""
+    if isinstance(values, np.ndarray):
+        return values
     if isinstance(values[0], bytes):
         return np.array([value.decode() for value in values])
-    # TFDS gives scalars back as Python's own numbers.
     return np.array(values, np.int32 if isinstance(values[0], int) else None)

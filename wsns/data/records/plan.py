@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from wsns.data.records.split import split
 from wsns.data.source import open_source
 from wsns.data.volume import Source
 from wsns.errors import InputError
-
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
+from wsns.progress import Progress
 
 _LEAST = {
     "crop": 32, "agreement": 1, "min_readers": 1, "max_nodules": 1, "max_scans": 0, "workers": 0, "agreement_share": 0,

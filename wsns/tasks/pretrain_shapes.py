@@ -10,6 +10,7 @@ from wsns import progress
 from wsns import workdir as files
 from wsns.models import build, pretrained, shapes
 from wsns.training import checkpoints, loop, objectives
+from wsns.training.feed import InMemory
 
 PORTION = 500
 
@@ -25,20 +26,20 @@ def pretrain_shapes(config: ConfigDict, workdir: pathlib.Path) -> None:
     network = build.build(config, name)
     held_out = shown.patches // 10
     images, blobs = _draw(config.seed, shown.patches + held_out, config.model.size)
-    training = {"hu": images[held_out:], "mask": blobs[held_out:]}
-    validation = {"hu": images[:held_out], "mask": blobs[:held_out]}
+    training = InMemory({"hu": images[held_out:], "mask": blobs[held_out:]})
+    validation = InMemory({"hu": images[:held_out], "mask": blobs[:held_out]})
     steps = -(-shown.patches // config.train.batch)
-    loop.fit(
+    subject = loop.Subject(
         "shapes",
+        "accuracy",
         objectives.localisation(network.apply, network.prepare),
         objectives.adam(config.shapes.rate, config.train.decay, steps),
         network.first_params(config.seed, config.model.size),
-        training,
-        validation,
-        loop.LoopOptions(config.train.epochs, config.train.batch, config.seed, config.train.flip),
-        workdir / "shapes",
-        "accuracy",
     )
+    options = loop.LoopOptions(
+        config.train.epochs, config.train.batch, config.seed, config.train.flip, config.train.shift
+    )
+    loop.fit(subject, training, validation, options, workdir / "shapes")
     rows = [json.loads(line) for line in (workdir / "shapes" / "metrics.jsonl").read_text().splitlines()]
     made_by = {
         "command": "python main.py --config=configs/pretrain_shapes.py --workdir=runs/shapes",

@@ -1,0 +1,67 @@
+"""The slices that a network learns from: in the devices' memory, in the host's, or decoded from disk."""
+
+import os
+import pathlib
+
+import jax
+from ml_collections import ConfigDict
+
+from wsns import hosts, progress
+from wsns.data.records import input as records
+from wsns.errors import InputError
+from wsns.training.feed import Examples, InMemory
+
+PLACES = ("device", "host", "stream")
+PARTS = ("train", "validation")
+SHARE = 1 / 3
+"""Of a memory, at most, is for slices: networks and all else need the rest."""
+
+
+def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tuple[list[Examples], bool]:
+    """Opens the training and the validation slices; also says whether they belong into the devices' memory.
+
+    A weak network sees the slice labels only, never a mask; the U-Net slices that have a mask only: the Dice of a
+    slice without a nodule is 0 whatever it says, nothing to learn from.
+
+    Args:
+        config: of the run.
+        directory: of the records.
+        name: of the network.
+
+    Raises:
+        InputError: if there are no such records, or for an unknown place.
+    """
+    names, drawn = (("hu", "nodules"), True) if name == "unet" else (("hu", "label"), False)
+    count = sum(len(records.data_source(directory, part)) for part in PARTS)
+    place = choose_place(config.fit.input, count * config.data.crop**2 * (3 if drawn else 2))
+    watch = progress.through if hosts.is_first() else lambda items, _: items
+    if place == "stream":
+        return [records.stream(directory, part, names, drawn=drawn, progress=watch) for part in PARTS], False
+    splits = [records.load_arrays(directory, part, names, watch) for part in PARTS]
+    if drawn:
+        rows = [arrays["nodules"].any(axis=(1, 2)) for arrays in splits]
+        splits = [{name: values[own] for name, values in arrays.items()} for arrays, own in zip(splits, rows)]
+    return [InMemory(arrays) for arrays in splits], place == "device"
+
+
+def choose_place(asked: str, size: int) -> str:
+    """Returns where slices of `size` bytes wait: 'device', 'host' or 'stream', or what was asked for.
+
+    On a CPU the host's memory is the device's, and a second copy of no use.
+
+    Raises:
+        InputError: for another word.
+    """
+    if asked not in ("auto", *PLACES):
+        raise InputError(f"config.fit.input={asked!r}: choose one of auto, {', '.join(PLACES)}")
+    if asked != "auto":
+        return asked
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
+    if size <= SHARE * limit:
+        return "device"
+    return "host" if size <= SHARE * _memory() else "stream"
+
+
+def _memory() -> int:
+    """Returns the machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

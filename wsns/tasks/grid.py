@@ -1,0 +1,111 @@
+"""The task 'grid': rate, decay and batch size by validation accuracy (section 3.2), in one table."""
+
+import csv
+import io
+import itertools
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+from scipy import stats
+
+from wsns import hosts
+from wsns import workdir as files
+from wsns.models.build import TITLES
+from wsns.tasks import train
+from wsns.tasks.examples import open_examples
+
+
+def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+    """Trains each network of `config.models` with every combination and writes `grid.csv` and `grid.txt`.
+
+    A finished combination keeps its metrics and no checkpoint. The table is written anew after each.
+
+    Raises:
+        InputError: for impossible settings, or if a training can't go on.
+    """
+    splits, resident = open_examples(config, workdir / "records", "weak")
+    rows: list[dict[str, Any]] = []
+    for name in config.models:
+        for own in combinations(config, name):
+            where = f"grid/{name}/{_words(own, name)}"
+            directory, wanted = workdir / where, train.inputs(own, workdir, name)
+            if not stamps.is_done(where, wanted):
+                if hosts.is_first():
+                    print(f"{TITLES[name]}: {_words(own, name)}")
+                    stamps.begin(where, wanted, directory)
+                train.fit(own, name, splits, directory, resident=resident)
+                if hosts.is_first():
+                    shutil.rmtree(directory / "checkpoints")
+                    stamps.mark_done(where, wanted)
+            if hosts.is_first():
+                rows.append(_row(own, name, directory, len(splits[1])))
+                _write(workdir, rows)
+    if hosts.is_first():
+        print((workdir / "grid.txt").read_text())
+
+
+def combinations(config: ConfigDict, name: str) -> Iterator[ConfigDict]:
+    """Yields the config of each combination of `config.grid` for a network."""
+    tried = config.grid
+    for rate, decay, batch in itertools.product(tried.rates, tried.decays, tried.batches):
+        own = config.copy_and_resolve_references()
+        rates = list(own.train.rates)
+        rates[int(name[-1]) - 1] = rate
+        own.train.rates, own.train.decay, own.train.batch = tuple(rates), decay, batch
+        yield own
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns rows of `grid.csv` as text."""
+    lines = [
+        f"{'method':<8}{'rate':>8}{'decay':>8}{'batch':>7}{'accuracy':>11}{'95 %':>14}{'epoch':>7}{'loss':>8}"
+    ]
+    lines += [
+        f"{row['method']:<8}{row['rate']:>8g}{row['decay']:>8g}{row['batch']:>7}{row['accuracy']:>11.3f}"
+        f"{row['accuracy_low']:>8.3f}–{row['accuracy_high']:.3f}{row['epoch']:>7}{row['loss']:>8.3f}"
+        for row in rows
+    ]
+    lines.append(
+        f"Accuracy of the best epoch on the {rows[0]['slices']} validation slices; intervals by Wilson, as if slices "
+        "were independent: those of one patient are not, so the true ones are wider."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _words(config: ConfigDict, name: str) -> str:
+    settings = config.train
+    return f"rate {settings.rates[int(name[-1]) - 1]:g} decay {settings.decay:g} batch {settings.batch}"
+
+
+def _row(config: ConfigDict, name: str, directory: pathlib.Path, slices: int) -> dict[str, Any]:
+    epochs = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    best = max((row for row in epochs if row["split"] == "validation"), key=lambda row: row["accuracy"])
+    right = round(best["accuracy"] * slices)
+    interval = stats.binomtest(right, slices).proportion_ci(method="wilson")
+    return {
+        "method": TITLES[name],
+        "rate": config.train.rates[int(name[-1]) - 1],
+        "decay": config.train.decay,
+        "batch": config.train.batch,
+        "accuracy": best["accuracy"],
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
+        "epoch": best["epoch"],
+        "loss": best["loss"],
+        "seconds": round(sum(row["seconds"] for row in epochs if row["split"] == "train"), 1),
+        "slices": slices,
+    }
+
+
+def _write(workdir: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    ranked = sorted(rows, key=lambda row: (row["method"], -row["accuracy"], row["loss"]))
+    content = io.StringIO()
+    writer = csv.DictWriter(content, list(ranked[0]))
+    writer.writeheader()
+    writer.writerows(ranked)
+    files.write_text(workdir / "grid.csv", content.getvalue())
+    files.write_text(workdir / "grid.txt", table(ranked))

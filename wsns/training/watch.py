@@ -1,0 +1,141 @@
+"""What a training run shows and keeps while it runs: progress bar, metrics, checkpoints."""
+
+import contextlib
+import math
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from wsns import hosts, progress
+from wsns.errors import InputError
+from wsns.training import checkpoints
+from wsns.training import step as steps
+from wsns.training.checkpoints import Position
+from wsns.training.log import Log
+
+Shown = Mapping[str, Any]
+
+
+class Watch:
+    """Follows one run, in a `with` block. Of several processes only the first shows and writes.
+
+    What a step returned is read when the next one is under way, so that the device is never waited for.
+    """
+
+    def __init__(self, title: str, score_name: str, directory: pathlib.Path, save_minutes: float):
+        """Names the network and its score, and the folder; a checkpoint is due after so many minutes."""
+        self._title, self._score_name, self._directory = title, score_name, directory
+        self._save_seconds = 60 * save_minutes
+        self._saved = "nothing is saved yet"
+        self._unread: tuple[Shown, int] | None = None
+        self._means: dict[str, float] = {}
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> "Watch":
+        folder = self._directory / "checkpoints"
+        self._manager = (
+            self._open.enter_context(checkpoints.open_manager(folder)) if hosts.is_first() else None
+        )
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    def begin(self, start: steps.State, epochs: int, slices: int, batch: int) -> tuple[steps.State, Position]:
+        """Returns the state and the position to go on from, and shows the bar.
+
+        Args:
+            start: the state before the first step.
+            epochs: in all.
+            slices: of an epoch.
+            batch: slices per step.
+        """
+        found = checkpoints.restore_latest(self._manager, start, progress.say) if self._manager else None
+        state, (epoch, done, seconds) = hosts.from_first(found or (start, Position()))
+        position = Position(int(epoch), int(done), float(seconds))
+        self._step = int(state.step)
+        self._note_saved()
+        self._log = (
+            self._open.enter_context(Log(self._directory, self._score_name, position.epoch, self._step))
+            if self._manager
+            else None
+        )
+        self._bar = self._open.enter_context(
+            progress.bar(
+                epochs * slices,
+                f"train {self._title}",
+                initial=position.epoch * slices + min(position.batch * batch, slices),
+                hidden=not self._manager,
+            )
+        )
+        self._slices, self._saved_at = slices, time.monotonic()
+        self._epoch_began = self._saved_at - position.seconds
+        return state, position
+
+    def step(self, shown: Shown, slices: int) -> None:
+        """Takes what a step of so many slices returned, and reads the step before.
+
+        Raises:
+            InputError: if loss or gradient stopped being finite.
+        """
+        before, self._unread = self._unread, (shown, slices)
+        if before:
+            self._read(*before)
+
+    def save_if_due(self, state: steps.State, epoch: int, batch: int) -> None:
+        """Keeps a state in the middle of an epoch: `batch` batches of epoch `epoch` are done."""
+        if not self._manager or time.monotonic() - self._saved_at < self._save_seconds:
+            return
+        self._read_last()
+        self._save(state, Position(epoch - 1, batch, time.monotonic() - self._epoch_began))
+
+    def epoch(self, number: int, state: steps.State, fitted: Shown, checked: Shown) -> None:
+        """Writes an epoch's means over both splits into the log and keeps its state."""
+        self._read_last()
+        now = time.monotonic()
+        seconds, self._epoch_began = now - self._epoch_began, now
+        if not self._manager or not self._log:
+            return
+        timing = {"seconds": round(seconds, 2), "slices_per_second": round(self._slices / seconds, 1)}
+        self._log.epoch(number, self._step, {"train": fitted, "validation": checked}, timing)
+        self._save(state, Position(number), checked["score"])
+        self._show({"validation": checked["score"]})
+
+    def _read_last(self) -> None:
+        if self._unread:
+            self._read(*self._unread)
+            self._unread = None
+
+    def _read(self, shown: Shown, slices: int) -> None:
+        values = {name: float(value) for name, value in steps.unreplicate(shown).items()}
+        self._step += 1
+        bad = next((name for name in ("loss", "gradient_norm") if not math.isfinite(values[name])), None)
+        if bad:
+            raise InputError(
+                f"{self._title}: the {bad.replace('_', ' ')} is {values[bad]} in step {self._step}; {self._saved}. "
+                "Lower the learning rate (--config.train.rates=… or --config.unet.rate=…); the same command then "
+                "starts anew"
+            )
+        if self._log:
+            self._log.step(self._step, values)
+        self._show({"loss": values["loss"], self._score_name: values["score"]})
+        self._bar.update(slices)
+
+    def _show(self, means: Mapping[str, float]) -> None:
+        self._means |= means
+        text = " ".join(f"{name} {value:.3f}" for name, value in self._means.items())
+        self._bar.set_postfix_str(text, refresh=False)
+
+    def _save(self, state: steps.State, position: Position, score: float | None = None) -> None:
+        assert self._manager
+        checkpoints.save(self._manager, steps.unreplicate(state), position, score)
+        self._saved_at = time.monotonic()
+        self._note_saved()
+
+    def _note_saved(self) -> None:
+        if self._step:
+            self._saved = (
+                f"the last good checkpoint is {self._directory / 'checkpoints' / str(self._step)}, of step "
+                f"{self._step}"
+            )
