@@ -28,7 +28,8 @@ from wsns.data.records.split import fingerprint
 from wsns.data.records.store import Store
 from wsns.data.records.workers import prepare_all
 from wsns.errors import InputError
-from wsns.tasks import records
+from wsns.tasks import examples, records
+from wsns.tasks.examples import PLACES, open_examples
 
 # Four scans of three patients.
 PATIENTS = ("LIDC-IDRI-0078", "LIDC-IDRI-0151", "LIDC-IDRI-0957")
@@ -145,6 +146,70 @@ def test_loaded_arrays(built):
         inside = [int(row["voxels"]) - int(row["outside_crop"]) for row in rows]
         assert (loaded.nodules > 0).sum(axis=(1, 2)).tolist() == inside
         assert ((loaded.agreement > 1).sum(axis=1) == loaded.count).all()
+
+
+def test_streamed_slices_are_the_loaded_ones(built):
+    """In any order and more than once, whole splits or those with an outline."""
+    loaded = records_input.load(built, "test")
+    outlined = loaded.nodules.any(axis=(1, 2))
+    assert 0 < outlined.sum() < len(loaded)
+    for drawn, own in ((False, slice(None)), (True, outlined)):
+        streamed = records_input.stream(built, "test", ("hu", "nodules", "label"), drawn=drawn)
+        assert len(streamed) == len(loaded.label[own])
+        rows = np.array([len(streamed) - 1, 0, 1, 1])
+        got = streamed.take(rows)
+        assert set(got) == {"hu", "nodules", "label"}
+        for name, values in got.items():
+            want = getattr(loaded, name)[own][rows]
+            np.testing.assert_array_equal(values, want)
+            assert values.dtype == want.dtype
+
+
+def _training_config(place):
+    config = table1.get_config()
+    config.fit.input, config.data.crop = place, 256
+    return config
+
+
+def test_networks_learn_from_the_same_slices_wherever_they_wait(built, monkeypatch):
+    """A weak network sees no mask; the U-Net slices with one only."""
+    monkeypatch.setattr(examples, "PARTS", ("train", "test"))
+    loaded = records_input.load(built, "test")
+    outlined = loaded.nodules.any(axis=(1, 2))
+    for name, names, own in (("gap2", {"hu", "label"}, slice(None)), ("unet", {"hu", "nodules"}, outlined)):
+        opened = [open_examples(_training_config(place), built, name) for place in PLACES]
+        assert [resident for _, resident in opened] == [True, False, False]
+        for (_, test), _ in opened:
+            got = test.take(np.arange(len(test)))
+            assert set(got) == names
+            for key, values in got.items():
+                np.testing.assert_array_equal(values, getattr(loaded, key)[own])
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_split_without_an_outline_is_one_line_for_the_unet(built, place):
+    with pytest.raises(InputError, match=r"no slice of the validation split .* has an outline.*'unet'"):
+        open_examples(_training_config(place), built, "unet")
+
+
+def test_slices_wait_where_there_is_room(monkeypatch):
+    class Device:
+        def memory_stats(self):
+            return {"bytes_limit": 3000}
+
+    monkeypatch.setattr(examples, "_memory", lambda: 6000)
+    for device, size, place in (
+        (Device, 1000, "device"), (Device, 1001, "host"), (Device, 2001, "stream"), (None, 1000, "host"),
+        (None, 2001, "stream"),
+    ):  # fmt: skip
+        chosen = device() if device else type("CPU", (), {"memory_stats": lambda self: None})()
+        monkeypatch.setattr(examples.jax, "local_devices", lambda chosen=chosen: [chosen])
+        assert examples.choose_place("auto", size) == place
+    assert examples.choose_place("stream", 1) == "stream"
+    with pytest.raises(
+        InputError, match=r"config.fit.input='disk': choose one of auto, device, host, stream"
+    ):
+        examples.choose_place("disk", 1)
 
 
 def test_take():
@@ -267,7 +332,8 @@ import resource, signal, sys, pathlib, ml_collections, phantom
 from wsns.data.readers import annotations
 from wsns.data.records import plan
 from wsns.errors import InputError
-from wsns.tasks import records
+from wsns.tasks import examples, records
+from wsns.tasks.examples import PLACES, open_examples
 
 def main():
     # A test that runs in the background of a shell would hand on its deafness to this signal.

@@ -35,13 +35,20 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
     count = sum(len(records.data_source(directory, part)) for part in PARTS)
     place = choose_place(config.fit.input, count * config.data.crop**2 * (3 if drawn else 2))
     watch = progress.through if hosts.is_first() else lambda items, _: items
-    if place == "stream":
-        return [records.stream(directory, part, names, drawn=drawn, progress=watch) for part in PARTS], False
-    splits = [records.load_arrays(directory, part, names, watch) for part in PARTS]
-    if drawn:
-        rows = [arrays["nodules"].any(axis=(1, 2)) for arrays in splits]
-        splits = [{name: values[own] for name, values in arrays.items()} for arrays, own in zip(splits, rows)]
-    return [InMemory(arrays) for arrays in splits], place == "device"
+    opened: list[Examples] = []
+    for part in PARTS:
+        if place == "stream":
+            opened.append(records.stream(directory, part, names, drawn=drawn, progress=watch))
+        else:
+            arrays = records.load_arrays(directory, part, names, watch)
+            own = arrays["nodules"].any(axis=(1, 2)) if drawn else slice(None)
+            opened.append(InMemory({name: values[own] for name, values in arrays.items()}))
+        if not len(opened[-1]):
+            raise InputError(
+                f"the U-Net has nothing to learn from: no slice of the {part} split in {directory} has an outline; "
+                "take more scans (config.data.max_scans), or leave 'unet' out of config.models"
+            )
+    return opened, place == "device"
 
 
 def choose_place(asked: str, size: int) -> str:
