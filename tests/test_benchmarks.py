@@ -24,3 +24,28 @@ def test_records_ends_with_a_line_of_json_whose_shares_are_a_whole():
     assert all(share > 0 for share in found["shares"].values())
     assert found["peak_mib_largest_process"] > 100
     assert "LIDC twin as DICOM: 2 scans" in done.stdout
+
+
+@pytest.mark.slow
+def test_networks_ends_with_a_line_of_json_whose_ratios_are_those_of_its_speeds():
+    small = ["--size=48", "--width=0.125", "--batch=3", "--rounds=2", "--models=gap1,gap2"]
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "networks.py", "--json", *small]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert list(found["models"]) == ["gap1", "gap2"]
+    for key in ("train", "forward"):
+        ratios = []
+        for model in found["models"].values():
+            speed = model["slices_per_second"]
+            ratios.append(speed["wsns"][key] / speed["torch"][key])
+            assert model[f"{key}_vs_torch"] == pytest.approx(ratios[-1])
+        assert found[f"{key}_vs_torch"] == pytest.approx((ratios[0] * ratios[1]) ** 0.5, abs=1e-3)
+    assert 0 < found["share_of_matmul_rate"] < 1.2
+    assert "48 × 48 pixels, width 0.125, batch 3, float32" in done.stdout
+
+
+def test_networks_refuses_bad_options_in_one_line():
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "networks.py", "--models=gap4"]
+    failed = subprocess.run(command, capture_output=True, text=True)
+    assert failed.returncode == 2
+    assert "error: --models are of gap1,gap2,gap3" in failed.stderr

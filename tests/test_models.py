@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from wsns.models import preprocess, vgg
+from configs import demo, table1
+from wsns.models import build, preprocess, size, vgg
 from wsns.models.unet import UNet
 
 # 14,714,688 for VGG16 up to conv5_3; each head a 3x3 convolution to 1,024 filters; two outputs.
@@ -18,18 +19,62 @@ PARAMETERS = {
 UNET_PARAMETERS = 34_525_121
 
 
-def count(module: nn.Module, size: int) -> int:
-    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
-    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+# Two per multiplication, by side of the map and channels before and after: block by block, then the heads.
+TRUNK_FLOPS = 18 * (
+    384**2 * (3 * 64 + 64 * 64)
+    + 192**2 * (64 * 128 + 128 * 128)
+    + 96**2 * (128 * 256 + 2 * 256 * 256)
+    + 48**2 * (256 * 512 + 2 * 512 * 512)
+    + 24**2 * 3 * 512 * 512
+)
+HEAD_FLOPS = (18 * 24**2 * 512 * 1024, 18 * 48**2 * 512 * 1024, 18 * 96**2 * 256 * 1024)
 
 
 @pytest.mark.parametrize("gaps", [1, 2, 3])
-def test_full_width_network_has_the_parameters_of_vgg16_and_its_heads(gaps):
-    assert count(vgg.VGG(gaps=gaps), 384) == PARAMETERS[gaps]
+def test_full_width_network_has_the_size_of_vgg16_and_its_heads(gaps):
+    network = build.build(paper(), f"gap{gaps}")
+    assert size.parameters(network.module, 384) == PARAMETERS[gaps]
+    assert size.flops(network.module, 384) == TRUNK_FLOPS + sum(HEAD_FLOPS[:gaps]) + 2 * gaps * 1024 * 2
 
 
-def test_full_width_unet_has_its_parameters():
-    assert count(UNet(), 384) == UNET_PARAMETERS
+def test_full_width_unet_has_its_size():
+    """Level by level: down, and up again with the skip beside what comes from below."""
+    module = build.build(paper(), "unet").module
+    assert size.parameters(module, 384) == UNET_PARAMETERS
+    filters = (3, 64, 128, 256, 512, 1024)
+    total = 0
+    for level in range(5):
+        before, own = filters[level : level + 2]
+        here = before * own + own * own
+        if level < 4:
+            here += 2 * own * own + 2 * own * own + own * own
+        total += 18 * (384 // 2**level) ** 2 * here
+    assert size.flops(module, 384) == total + 2 * 384**2 * 64
+
+
+@pytest.mark.parametrize("name", build.MODELS)
+def test_operations_are_those_that_xla_counts(name):
+    """XLA leaves out what falls on the padding, and counts additions, normalisation and pooling."""
+    module = build.build(paper(), name).module
+    images = jax.ShapeDtypeStruct((1, 384, 384, 3), jnp.float32)
+    params = jax.eval_shape(module.init, jax.random.key(0), images)
+    counted = jax.jit(module.apply).lower(params, images).cost_analysis()["flops"]
+    assert size.flops(module, 384) == pytest.approx(counted, rel=0.04)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("gap1", 304_682), ("gap2", 378_794), ("gap3", 416_042), ("unet", 136_061)]
+)
+def test_the_demos_networks_have_their_size(name, parameters):
+    config = demo.get_config()
+    assert size.parameters(build.build(config, name).module, config.model.size) == parameters
+
+
+def paper():
+    """The paper's config, with a start that needs no file."""
+    config = table1.get_config()
+    config.model.start = "random"
+    return config
 
 
 def test_heads_have_the_strides_of_their_blocks():

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from wsns.models.conv import Conv
 from wsns.models.vgg import max_pool
 
 GROUP = 2
@@ -53,11 +54,5 @@ class UNet(nn.Module):
             x = nn.relu(nn.GroupNorm(num_groups=None, group_size=GROUP, name=f"{name}_{layer}_norm")(x))
         return x
 
-    def _conv(self, filters: int, name: str) -> nn.Conv:
-        return nn.Conv(
-            round(filters * self.width),
-            (3, 3),
-            dtype=self.dtype,
-            name=name,
-            kernel_init=nn.initializers.he_normal(),
-        )
+    def _conv(self, filters: int, name: str) -> Conv:
+        return Conv(round(filters * self.width), self.dtype, nn.initializers.he_normal(), name=name)

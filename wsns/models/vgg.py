@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from wsns.models.conv import Conv
+
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 HEAD_BLOCKS = (5, 4, 3)
 HEAD_FILTERS = 1024
@@ -93,8 +95,8 @@ class VGG(nn.Module):
         logits = nn.Dense(2, name="classifier")(features)
         return Output(logits, tuple(maps), activations)
 
-    def _conv(self, filters: int, name: str) -> nn.Conv:
-        return nn.Conv(round(filters * self.width), (3, 3), dtype=self.dtype, name=name)
+    def _conv(self, filters: int, name: str) -> Conv:
+        return Conv(round(filters * self.width), self.dtype, name=name)
 
 
 def is_new_layer(name: str) -> bool:
