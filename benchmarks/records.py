@@ -4,8 +4,9 @@
 
 Without --manual_dir it writes a few scans of the twin as uncompressed DICOM first. All is measured in one run on
 the same files: SimpleITK decoding them slice by slice and doing nothing else; each stage of the build, one scan
-after the other, in one process; and the command itself with N processes, its start included. --quick takes two
-scans. --json adds a last line of JSON; `time_vs_decode` is the sum of all stages over SimpleITK's time.
+after the other, in one process; the command itself with N processes, its start included; and batches for training,
+decoded in the background as `fit.input=stream` does. --quick takes two scans. --json adds a last line of JSON;
+`time_vs_decode` is the sum of all stages over SimpleITK's time.
 """
 
 import argparse
@@ -33,11 +34,14 @@ import twin_archive
 from wsns.data.lungs.segment import segment
 from wsns.data.readers.annotations import cluster
 from wsns.data.readers.consensus import consensus
+from wsns.data.records.input import stream
 from wsns.data.records.plan import Options, Plan, make_plan
 from wsns.data.records.scan import scan_records
+from wsns.data.records.split import SPLITS
 from wsns.data.records.store import Store
 from wsns.errors import InputError
 from wsns.tasks.record_files import write_all
+from wsns.training import feed
 
 TWIN_SCANS = 4
 PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "pydicom", "array_record", "tensorflow-datasets")
@@ -99,6 +103,8 @@ def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> di
     with clock(whole, "decode"):
         decode_only(files)
     stages = time_stages(plan, choice, room)
+    splits = [part for part in SPLITS if plan.series(part)]
+    speed = stream_speed(room / "records", splits)
     scans = len(plan.source.series)
     total = sum(stages.values())
     return {
@@ -111,6 +117,7 @@ def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> di
         "shares": {name: round(time / total, 3) for name, time in stages.items()},
         "command_seconds": round(whole["command"], 1),
         "command_scans_per_minute": round(60 * scans / whole["command"], 1),
+        "streamed_slices_per_second": round(speed, 1),
         "peak_mib_largest_process": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
     }
 
@@ -142,6 +149,20 @@ def time_stages(plan: Plan, choice: Options, room: pathlib.Path) -> dict[str, fl
     return dict(spent)
 
 
+def stream_speed(directory: pathlib.Path, parts: Iterable[str]) -> float:
+    """Returns the slices per second that training gets from disk, in batches of 30, in random order, by all cores."""
+    slices, seconds = 0, 0.0
+    for part in parts:
+        examples = stream(directory, part, ("hu", "label"))
+        data = feed.Feed(examples, 30)
+        began = time.perf_counter()
+        for _ in data.batches(feed.order(0, 1, data.count)):
+            pass
+        seconds += time.perf_counter() - began
+        slices += data.count
+    return slices / seconds
+
+
 def decode_only(paths: Iterable[str]) -> None:
     """Decodes files with SimpleITK, one after the other."""
     reader = sitk.ImageFileReader()
@@ -170,6 +191,7 @@ def show(result: dict[str, Any]) -> None:
     for name, share in result["shares"].items():
         print(f"    {name:<26}{100 * share:5.1f} %")
     print(
+        f"  training reads            {result['streamed_slices_per_second']:8.0f} slices per second from disk\n"
         f"  the command, {result['workers']} processes {result['command_seconds']:10.1f} s with its start, "
         f"{result['command_scans_per_minute']:.0f} scans per minute, largest process "
         f"{result['peak_mib_largest_process']} MiB"

@@ -23,6 +23,7 @@ def test_records_ends_with_a_line_of_json_whose_shares_are_a_whole():
     assert sum(found["shares"].values()) == pytest.approx(1, abs=0.01)
     assert all(share > 0 for share in found["shares"].values())
     assert found["peak_mib_largest_process"] > 100
+    assert found["streamed_slices_per_second"] > 10
     assert "LIDC twin as DICOM: 2 scans" in done.stdout
 
 

@@ -1,5 +1,5 @@
 from configs import table1
-from wsns.tasks.choices import choices
+from wsns.tasks.choices import choices, notes
 
 
 def test_the_reading_is_told_in_full():
@@ -18,3 +18,12 @@ def test_the_reading_is_told_in_full():
         "least 3; the line itself belongs to the nodule; annotations of a single contour are left out; one scan per "
         "patient"
     )
+
+
+def test_a_small_or_half_precise_network_is_noted():
+    config = table1.get_config()
+    assert notes(config) == []
+    config.model.width, config.model.dtype = 0.125, "bfloat16"
+    small, half = notes(config)
+    assert "0.125 of VGG16's width" in small
+    assert half == "The networks compute in bfloat16; their parameters are float32."

@@ -28,7 +28,6 @@ assert jax.process_count() == 2 and jax.device_count() == 2
 options = dataclasses.replace(OPTIONS, epochs=int(epochs), resident=index == "1", shift=1)
 loop.fit(subject(), feed.InMemory(toy()), feed.InMemory(toy()), options, pathlib.Path(directory) / index)
 print(hosts.from_first({"index": jax.numpy.array(int(index))})["index"])
-hosts.wait_for_all("end")
 """
 
 
@@ -69,15 +68,19 @@ def test_two_processes_equal_one_and_only_the_first_writes(tmp_path):
     assert not (tmp_path / "1").exists()
 
 
-def test_alone_a_process_is_the_first_and_waits_for_nobody():
+def test_alone_a_process_is_the_first():
     assert hosts.is_first()
-    hosts.wait_for_all("nobody")
     tree = {"a": np.ones(2)}
     assert hosts.from_first(tree) is tree
 
 
-def test_what_does_not_join_is_one_line():
+@pytest.mark.parametrize(
+    ("address", "processes", "index"),
+    [("nowhere", None, None), ("no-port", 2, 1), ("localhost:one", 2, 1), ("localhost:1", 2, 1)],
+)
+def test_what_does_not_join_is_one_line(address, processes, index):
+    """Nobody listens at port 1 of this machine."""
     with pytest.raises(
-        InputError, match=r"--coordinator=nowhere --processes=None --process=None: can't join"
+        InputError, match=rf"--coordinator={address} .*--process={index}: can't join the others"
     ):
-        hosts.join("nowhere", None, None)
+        hosts.join(address, processes, index, patience=0)

@@ -1,5 +1,7 @@
 """One run over several processes, on one machine or many (`jax.distributed`)."""
 
+import socket
+import time
 from typing import Any
 
 import jax
@@ -7,15 +9,21 @@ from jax.experimental import multihost_utils
 
 from wsns.errors import InputError
 
+PATIENCE = 300.0
+"""Seconds that a process waits for the first one."""
 
-def join(coordinator: str, processes: int | None, index: int | None) -> None:
-    """Makes this process one of `processes`; call it before anything uses a device.
+
+def join(
+    coordinator: str, processes: int | None = None, index: int | None = None, *, patience: float = PATIENCE
+) -> None:
+    """Makes this process one of several; call it before anything uses a device.
 
     Args:
         coordinator: HOST:PORT of the first process, the same for all; 'auto' on a TPU pod or under SLURM or Open
             MPI, where JAX knows all three by itself.
         processes: how many there are.
         index: of this one, from 0.
+        patience: seconds to wait for the first process.
 
     Raises:
         InputError: if they can't be joined.
@@ -23,9 +31,11 @@ def join(coordinator: str, processes: int | None, index: int | None) -> None:
     try:
         if coordinator == "auto":
             jax.distributed.initialize()
-        else:
-            jax.distributed.initialize(coordinator, processes, index)
-    except (RuntimeError, ValueError) as error:
+            return
+        if index:
+            _wait_for(coordinator, patience)
+        jax.distributed.initialize(coordinator, processes, index)
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"--coordinator={coordinator} --processes={processes} --process={index}: can't join the others "
             f"({str(error).splitlines()[0]}); each process needs the same address and count, and a number of its own"
@@ -37,12 +47,20 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def wait_for_all(what: str) -> None:
-    """Returns when every process has come here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(what)
-
-
 def from_first(tree: Any) -> Any:
     """Returns the first process's arrays in every process."""
     return multihost_utils.broadcast_one_to_all(tree) if jax.process_count() > 1 else tree
+
+
+def _wait_for(address: str, patience: float) -> None:
+    """Returns once somebody listens at HOST:PORT: XLA itself aborts the process if nobody ever does."""
+    host, _, port = address.rpartition(":")
+    until = time.monotonic() + patience
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)

@@ -7,8 +7,9 @@ innermost, and the transposed input (channels first, so that the pixels that are
 through main memory. So here the input is padded beforehand, and strips of one image at a time, which stay in cache,
 are transposed, convolved and added up. That is the same sum in another order.
 
-One product for all nine taps, from copies of input and output gradient shifted by a row or column, is slower than
-this on all layers but the narrowest, and so are other strips, the whole batch at once, and the roles swapped.
+Not faster, on layers of full width: one product for all nine taps, of copies of input and output gradient shifted by a
+row and by a column; the whole batch at once; the input transposed beforehand; the roles swapped; the forward pass in
+strips. XLA's sum of the bias gradient takes about three times as long as the same sum in two steps.
 Forward pass and input gradient stay XLA's. On accelerators the weight gradient does too.
 """
 

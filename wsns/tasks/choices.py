@@ -61,4 +61,6 @@ def notes(config: ConfigDict) -> list[str]:
             f"The networks have {config.model.width:g} of VGG16's width and see {config.model.size} × "
             f"{config.model.size} pixels: a small stand-in for the paper's."
         )
+    if config.model.dtype != "float32":
+        remarks.append(f"The networks compute in {config.model.dtype}; their parameters are float32.")
     return remarks
