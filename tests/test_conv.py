@@ -13,8 +13,9 @@ from wsns.models import conv
 from wsns.models.conv import Conv
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Batch, height, width, channels, filters.
-SHAPES = [(2, 96, 96, 3, 8), (1, 96, 192, 8, 4), (3, 97, 100, 4, 6), (2, 8, 6, 5, 7), (1, 1, 9300, 2, 3)]
+# Batch, height, width, channels, filters; those of 1e8 operations and more go by strips.
+LARGE, SMALL = (2, 96, 96, 3, 256), (2, 8, 6, 5, 7)
+SHAPES = [LARGE, SMALL, (1, 96, 192, 64, 8), (3, 97, 100, 9, 70), (1, 1, 9300, 20, 32), (1, 96, 1, 80, 800)]
 
 
 def draw(shape, seed=0):
@@ -48,17 +49,18 @@ def test_kernel_gradient_is_the_sum_of_all_taps(shape):
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 8])
 def test_strips_of_any_height_add_up(rows):
-    x, g = draw((2, 8, 6, 5, 7))
+    x, g = draw(SMALL)
     assert_near(conv.gradient_by_strips(x, g, rows), by_numpy(x, g))
 
 
-def test_on_a_cpu_large_maps_go_by_strips_and_small_ones_do_not():
+def test_on_a_cpu_large_layers_go_by_strips_and_small_ones_do_not():
     def text(shape):
         x, g = draw(shape)
         return jax.jit(conv.kernel_gradient).lower(x, g).as_text()
 
-    assert "while" in text((2, 96, 96, 3, 8))
-    assert "while" not in text((2, 48, 48, 3, 8))
+    assert "while" in text(LARGE)
+    assert "while" not in text(SMALL)
+    assert "while" not in text((2, 192, 192, 8, 8))
 
 
 def test_bias_gradient_is_the_sum_over_positions():
@@ -79,27 +81,30 @@ def error(some, exact):
     return max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(some, exact, strict=True))
 
 
-@pytest.mark.parametrize("shape", [(2, 96, 96, 3, 8), (2, 8, 6, 5, 7)])
+@pytest.mark.parametrize("shape", [LARGE, SMALL])
 def test_layer_is_flax_own_with_the_same_parameters(shape):
-    """In half precision the rounding is another: ours is as near to single precision as Flax's."""
     x, g = draw(shape)
-    layers = [Conv(shape[-1]), nn.Conv(shape[-1], (3, 3))]
-    half = [Conv(shape[-1], jnp.bfloat16), nn.Conv(shape[-1], (3, 3), dtype=jnp.bfloat16)]
-    params = layers[0].init(jax.random.key(0), x)
-    jax.tree.map(np.testing.assert_array_equal, params, layers[1].init(jax.random.key(0), x))
+    layers = Conv(shape[-1]), nn.Conv(shape[-1], (3, 3))
+    params, theirs = (layer.init(jax.random.key(0), x) for layer in layers)
+    jax.tree.map(np.testing.assert_array_equal, params, theirs)
     params = jax.tree.map(lambda leaf: leaf + 0.1, params)
-    own, theirs, own_half, theirs_half = (
-        values_and_gradients(layer, params, x, g) for layer in layers + half
-    )
-    assert error(own, theirs) < 1e-5
-    assert {leaf.dtype for leaf in own_half} == {np.dtype(np.float32)}
-    assert 0 < error(own_half, own) < max(0.01, 1.2 * error(theirs_half, own))
+    assert error(*(values_and_gradients(layer, params, x, g) for layer in layers)) < 1e-5
+
+
+def test_in_half_precision_the_layer_is_as_exact_as_flax_own():
+    x, g = draw(SMALL)
+    filters = SMALL[-1]
+    layers = Conv(filters), Conv(filters, jnp.bfloat16), nn.Conv(filters, (3, 3), dtype=jnp.bfloat16)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, layers[0].init(jax.random.key(0), x))
+    exact, own, theirs = (values_and_gradients(layer, params, x, g) for layer in layers)
+    assert {leaf.dtype for leaf in own} == {np.dtype(np.float32)}
+    assert 0 < error(own, exact) < max(0.01, 1.2 * error(theirs, exact))
 
 
 def test_gradient_goes_through_vmap_and_pmap():
     """Screening maps the network over masked copies; training over devices."""
-    x, g = draw((3, 96, 96, 2, 4))
-    kernel, bias = np.ones((3, 3, 2, 4), np.float32), np.zeros(4, np.float32)
+    x, g = draw((3, 96, 96, 3, 210))
+    kernel, bias = np.ones((3, 3, 3, 210), np.float32), np.zeros(210, np.float32)
 
     def loss(kernel, x, g):
         return (conv.convolve(x, kernel, bias) * g).sum()
@@ -117,7 +122,7 @@ import sys
 sys.path.insert(0, "tests")
 import numpy as np, test_conv
 from wsns.models import conv
-x, g = (a.astype(np.float64) for a in test_conv.draw((2, 96, 97, 3, 5)))
+x, g = (a.astype(np.float64) for a in test_conv.draw((2, 96, 97, 3, 210)))
 got = jax.jit(conv.kernel_gradient)(x, g)
 print(np.abs(got - test_conv.by_numpy(x, g)).max() / np.abs(got).max())
 """
