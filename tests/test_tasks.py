@@ -178,4 +178,4 @@ def test_the_grid_is_one_table_and_resumes(run, tmp_path):
 def test_the_grid_refuses_what_it_can_not_search(run):
     failed = main(run[0], *GRID, "--config.models=('gap1','unet')", config="grid")
     assert failed.returncode == 1
-    assert "error: config.models: the grid is over the weakly supervised networks' settings" in failed.stderr
+    assert "the grid is over the weakly supervised networks' settings" in failed.stderr
