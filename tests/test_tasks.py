@@ -102,6 +102,9 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
         ("--config.task=nonsense", "config.task='nonsense'"),
         ("--config.model.start=imagenet", "model.width=0.0625: ImageNet's weights have VGG16's own width"),
         ("--config.model.size=100", "multiple of 16"),
+        ("--config.fit.input=disk", "config.fit.input='disk': choose one of auto, device, host, stream"),
+        ("--config.fit.portions=0", "config.fit.portions=0: must be at least 1"),
+        ("--config.model.dtype=float16", "choose 'float32' or 'bfloat16'"),
         ("--config.data.exclude=LIDC-IDRI-9999", "LIDC-IDRI-9999"),
     ):
         failed = main(workdir, argument)
@@ -176,6 +179,11 @@ def test_the_grid_is_one_table_and_resumes(run, tmp_path):
 
 
 def test_the_grid_refuses_what_it_can_not_search(run):
-    failed = main(run[0], *GRID, "--config.models=('gap1','unet')", config="grid")
-    assert failed.returncode == 1
-    assert "the grid is over the weakly supervised networks' settings" in failed.stderr
+    for argument, words in (
+        ("--config.models=('gap1','unet')", "the grid is over the weakly supervised networks' settings"),
+        ("--config.grid.decays=()", "config.grid: rates, decays and batches need a value each"),
+    ):
+        failed = main(run[0], *GRID, argument, config="grid")
+        assert failed.returncode == 1
+        assert failed.stderr.startswith("error: ")
+        assert words in failed.stderr

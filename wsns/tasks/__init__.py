@@ -13,6 +13,7 @@ from wsns import workdir as files
 from wsns.data.records.slices import VERSION
 from wsns.errors import InputError
 from wsns.models.build import MODELS, build
+from wsns.tasks.examples import check
 from wsns.tasks.summary import summary
 from wsns.tasks.weights import ensure
 
@@ -69,6 +70,7 @@ def _check(config: ConfigDict) -> None:
         raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
     if config.task in ("records", "accounting", "weights"):
         return
+    check(config)
     ensure(config)
     for name in config.models:
         build(config, name)

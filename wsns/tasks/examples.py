@@ -29,7 +29,7 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
         name: of the network.
 
     Raises:
-        InputError: if there are no such records, or for an unknown place.
+        InputError: if there are no such records, or none to learn from.
     """
     names, drawn = (("hu", "nodules"), True) if name == "unet" else (("hu", "label"), False)
     count = sum(len(records.data_source(directory, part)) for part in PARTS)
@@ -51,16 +51,29 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
     return opened, place == "device"
 
 
+def check(config: ConfigDict) -> None:
+    """Refuses settings that no training can have, before anything else is done.
+
+    Raises:
+        InputError: with the field.
+    """
+    if config.fit.input not in ("auto", *PLACES):
+        raise InputError(f"config.fit.input={config.fit.input!r}: choose one of auto, {', '.join(PLACES)}")
+    for section, name, least in (
+        ("fit", "portions", 1), ("fit", "save_minutes", 0), ("train", "batch", 1), ("unet", "batch", 1),
+        ("train", "epochs", 1), ("unet", "epochs", 1), ("train", "shift", 0), ("unet", "shift", 0),
+    ):  # fmt: skip
+        if config[section][name] < least:
+            raise InputError(f"config.{section}.{name}={config[section][name]}: must be at least {least}")
+    if config.task == "grid" and not (config.grid.rates and config.grid.decays and config.grid.batches):
+        raise InputError("config.grid: rates, decays and batches need a value each")
+
+
 def choose_place(asked: str, size: int) -> str:
     """Returns where slices of `size` bytes wait: 'device', 'host' or 'stream', or what was asked for.
 
     On a CPU the host's memory is the device's, and a second copy of no use.
-
-    Raises:
-        InputError: for another word.
     """
-    if asked not in ("auto", *PLACES):
-        raise InputError(f"config.fit.input={asked!r}: choose one of auto, {', '.join(PLACES)}")
     if asked != "auto":
         return asked
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
