@@ -26,8 +26,8 @@ def spread(rows, count):
     return rows[np.linspace(0, len(rows) - 1, count).astype(int)]
 
 
-def losses(config, name, slices, batch, rate, most, enough):
-    """Returns the loss of each step on the same slices, until it is `enough`."""
+def learn(config, name, slices, batch, rate, most, enough):
+    """Returns loss and score of each step on the same slices, until one of them is `enough`."""
     network = build.build(config, name)
     outlined = slices.nodules.any(axis=(1, 2))
     if name == "unet":
@@ -45,25 +45,35 @@ def losses(config, name, slices, batch, rate, most, enough):
     train = steps.make_train_step(objective, optimiser)
     state = steps.place(steps.init_state(network.first_params(0, config.model.size), optimiser), 1)
     seen = []
-    while len(seen) < most and not (seen and seen[-1] < enough):
+    while len(seen) < most and not (seen and enough(*seen[-1])):
         state, shown = train(state, part, data.data)
-        seen.append(float(steps.unreplicate(shown)["loss"]))
+        values = steps.unreplicate(shown)
+        seen.append((float(values["loss"]), float(values["score"])))
     return seen
+
+
+def is_zero(loss, score):
+    return loss < 0.01
+
+
+def is_outlined(loss, score):
+    return score > 0.95
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gap1", "gap2", "gap3"])
 def test_weak_networks_of_the_demo_learn_a_real_batch_to_zero(slices, name):
-    seen = losses(demo.get_config(), name, slices, 8, 3e-3, most=200, enough=0.01)
-    assert seen[0] > 0.3
-    assert seen[-1] < 0.01, seen[::20]
+    seen = learn(demo.get_config(), name, slices, 8, 5e-4, most=400, enough=is_zero)
+    assert seen[0][0] > 0.3
+    assert is_zero(*seen[-1]), seen[::20]
 
 
 @pytest.mark.slow
 def test_unet_of_the_demo_learns_a_real_batch(slices):
-    seen = losses(demo.get_config(), "unet", slices, 4, 1e-2, most=300, enough=-0.9)
-    assert seen[0] > -0.3
-    assert seen[-1] < -0.9, seen[::20]
+    """By the Dice of its outline: at half resolution the soft one never reaches 1, as edges are fractions."""
+    seen = learn(demo.get_config(), "unet", slices, 4, 1e-2, most=400, enough=is_outlined)
+    assert seen[0][1] < 0.3
+    assert is_outlined(*seen[-1]), seen[::20]
 
 
 @pytest.mark.slow
@@ -72,6 +82,6 @@ def test_networks_of_the_papers_size_learn_two_real_slices_to_zero(slices, name)
     """Full width, 384 × 384, from random numbers."""
     config = table1.get_config()
     config.model.start = "random"
-    seen = losses(config, name, slices, 2, 1e-4, most=60, enough=0.01)
-    assert seen[0] > 0.6
-    assert seen[-1] < 0.01, seen[::5]
+    seen = learn(config, name, slices, 2, 1e-4, most=60, enough=is_zero)
+    assert seen[0][0] > 0.6
+    assert is_zero(*seen[-1]), seen[::5]
