@@ -113,14 +113,17 @@ def get_config() -> ConfigDict:
     fit.save_minutes = 5.0
 
     config.segment = segment = ConfigDict()
+    # 1-GAP probability from which on a slice is searched for nodules.
+    segment.detect = 0.5
     # Pixels of the Gaussian that smooths a NAM before its blobs are sought.
     segment.sigma = 4.0
     # A blob's pixels exceed this share of the NAM's maximum in the lungs.
     segment.tau = 0.5
     # A multi-GAP NAM's peak counts inside C1 if it reaches this share of that map's maximum in the slice.
     segment.reach = 0.5
-    # HU of the phases, ascending, and the weight of the boundary between them.
+    # HU of the phases, ascending; whether each sweep re-estimates them; the weight of the boundary between phases.
     segment.means = (-900.0, -700.0, -600.0, -200.0)
+    segment.reestimate = False
     segment.beta = 0.3
     # Sweeps of the ICM, at most.
     segment.sweeps = 8
@@ -134,10 +137,13 @@ def get_config() -> ConfigDict:
     segment.max_candidates = 32
     # What a masked candidate is filled with: 'parenchyma', 'floor' or 'mean'.
     segment.fill = "parenchyma"
+    # How masked copies go through the network: 'incremental', only what each can change, or 'full', the reference.
+    segment.screening = "incremental"
     # Which outline of the object that Eq. 4 picks: the most 'compact', or the candidate of Eq. 4 itself ('eq4').
     segment.outline = "compact"
-    # Slices, or masked copies, per call of a network: a matter of memory.
-    segment.batch = 32
+    # Slices per call of a network, and masked copies; 0 copies take what suits the device.
+    segment.batch = 8
+    segment.copies = 0
 
     config.evaluate = evaluate = ConfigDict()
     # Draws of patients behind each interval.

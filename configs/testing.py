@@ -16,13 +16,14 @@ def get_config() -> ConfigDict:
     config.data.max_scans = 3
     config.data.workers = 1
     config.model.width = 1 / 16
-    config.model.size = 96
+    config.model.size = 128
     config.model.start = "random"
     config.train.epochs = 1
     config.train.batch = 10
     config.unet.width = 1 / 32
     config.unet.epochs = 1
     config.unet.batch = 10
-    config.segment.batch = 8
+    # A network that has learnt nothing detects nothing, and nothing would be searched.
+    config.segment.detect = 0.0
     config.evaluate.draws = 50
     return config

@@ -50,3 +50,21 @@ def test_networks_refuses_bad_options_in_one_line():
     failed = subprocess.run(command, capture_output=True, text=True)
     assert failed.returncode == 2
     assert "error: --models are of gap1,gap2,gap3" in failed.stderr
+
+
+@pytest.mark.slow
+def test_phases_ends_with_a_line_of_json_in_which_no_cut_is_beaten():
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "phases.py", "--quick", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    settings = {(s["phases"], s["beta"], s["reestimate"]): s for s in found["settings"]}
+    assert len(settings) == 12
+    for setting in settings.values():
+        assert -1e-9 <= setting["gap_percent"] <= setting["gap_percent_largest"]
+        assert setting["differ_percent"] < 10
+        assert 1 < setting["sweeps_mean"] <= setting["sweeps_most"]
+    assert settings[2, 0.3, False]["gap_percent_largest"] < 0.5
+    assert settings[4, 0.3, False]["means"] == [-900, -700, -600, -200]
+    assert settings[4, 0.3, True]["means"] != [-900, -700, -600, -200]
+    assert found["gap_percent"] == settings[4, 0.3, False]["gap_percent"]
+    assert "LIDC twin: 7 slices with a nodule" in done.stdout

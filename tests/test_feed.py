@@ -76,15 +76,3 @@ def test_batches_are_taken_ahead_in_another_thread_but_not_all_at_once():
     assert [rows for rows, _ in examples.taken] == [[2 * n, 2 * n + 1] for n in range(feed.AHEAD + 1)]
     assert all(thread != threading.get_ident() for _, thread in examples.taken)
     batches.close()
-
-
-def test_error_of_the_background_comes_out_at_its_place():
-    def read(n):
-        if n == 3:
-            raise OSError("record 3 is damaged")
-        return n
-
-    got = feed.ahead(read, range(9))
-    assert [next(got) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(OSError, match="record 3"):
-        next(got)

@@ -2,44 +2,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from icm_cases import SIZE, energy_by_loops, noisy
 
+from wsns.segmentation.energy import MEANS, clip, data_cost, energy, lung_box, variance
 from wsns.segmentation.icm import (
     COLOURS,
-    MEANS,
     OUTSIDE,
-    data_cost,
-    energy,
     from_planes,
     half_sweep,
     icm,
-    lung_box,
     to_planes,
 )
-
-SIZE = 24
-
-
-def noisy(seed=0, size=SIZE):
-    """A slice of parenchyma with a dense disc, and the box of a lung in it."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:size, :size]
-    hu = np.where((y - 11) ** 2 + (x - 12) ** 2 < 25, -250.0, -850.0) + rng.normal(0, 150, (size, size))
-    box = np.zeros((size, size), bool)
-    box[3:-4, 2:-3] = True
-    return hu.astype(np.float32), box
-
-
-def energy_by_loops(labels, hu, box, means, beta):
-    intensity = np.clip(hu.astype(float), -1000, 400)
-    variance = intensity[box].var()
-    total = 0.0
-    for y, x in np.argwhere(box):
-        total += (intensity[y, x] - means[labels[y, x]]) ** 2 / variance
-        for dy, dx, w in ((0, 1, 1), (1, 0, 1), (1, 1, 2**-0.5), (1, -1, 2**-0.5)):
-            v, u = y + dy, x + dx
-            if 0 <= v < len(hu) and 0 <= u < len(hu) and box[v, u]:
-                total += beta * w * (labels[y, x] != labels[v, u])
-    return total
 
 
 def test_energy_equals_the_sum_by_loops():
@@ -62,7 +35,7 @@ def test_no_half_sweep_raises_the_energy(beta):
     hu, box = noisy()
     start = np.random.default_rng(2).integers(0, 4, hu.shape)
     planes = to_planes(jnp.where(box, start, OUTSIDE))
-    cost = to_planes(data_cost(hu, box, jnp.array(MEANS)))
+    cost = data_cost(to_planes(clip(hu)), variance(hu, box), jnp.array(MEANS))
     energies = [energy_by_loops(start, hu, box, MEANS, beta)]
     for _ in range(3):
         for colour in COLOURS:

@@ -1,12 +1,14 @@
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from skimage.transform import resize
 
 from wsns.errors import InputError
-from wsns.segmentation.nam import nam, nam_function, nodule_weights, scale_maps
+from wsns.models.vgg import VGG
+from wsns.segmentation.nam import nam, nodule_weights, read_function, scale_maps
 
 SHAPES = ((6, 6, 5), (12, 12, 4), (24, 24, 3))
 
@@ -54,20 +56,44 @@ def test_map_is_signed():
     np.testing.assert_allclose(result, np.full((1, 12, 12), -1.5), rtol=1e-6)
 
 
-def test_nam_function_composes_preparation_network_and_map():
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+@pytest.mark.parametrize("gaps", [1, 2, 3])
+def test_the_network_s_margin_is_its_map_pooled(gaps, pool):
+    images = jnp.asarray(np.random.default_rng(1).normal(size=(2, 32, 48, 3)), jnp.float32)
+    network = VGG(gaps=gaps, width=1 / 16, head_filters=64, pool=pool)
+    first = jax.jit(network.init)(jax.random.key(2, impl="rbg"), images)["params"]
+    params = jax.tree.map(lambda kernel: 1.5 * kernel, first)
+    params["classifier"]["bias"] = jnp.array([0.25, -0.5])
+    output = network.apply({"params": params}, images)
+    margin = np.asarray(output.logits[:, 1] - output.logits[:, 0], float) + 0.75
+    per_scale = scale_maps(output.maps, nodule_weights(params["classifier"]["kernel"]))
+    reduce = np.mean if pool == "mean" else np.sum
+    total = sum(reduce(np.asarray(scale, float), axis=(1, 2)) for scale in per_scale)
+    assert [scale.shape for scale in per_scale] == [(2, 2 * 2**n, 3 * 2**n) for n in range(gaps)]
+    assert (abs(margin) > 1e-4).all()
+    np.testing.assert_allclose(margin, total, rtol=1e-5, atol=1e-6 * abs(total).max())
+
+
+def test_reading_composes_preparation_network_and_map():
     maps, kernel, _ = network(2)
     params = {"classifier": {"kernel": kernel}}
 
     def apply(params, images):
         assert images.shape == (2, 24, 24, 3)
-        return SimpleNamespace(maps=tuple(m * images.mean() for m in maps))
+        logits = jnp.array([[0.0, 0.0], [0.0, np.log(3.0)]])
+        return SimpleNamespace(logits=logits, maps=tuple(m * images.mean() for m in maps))
 
     def prepare(hu):
         return jnp.repeat(hu[:, ::2, ::2, None] / 100, 3, axis=-1)
 
     hu = jnp.full((2, 48, 48), 250.0)
-    result = nam_function(apply, prepare, 48)(params, hu)
-    np.testing.assert_allclose(result, 2.5 * nam(maps, nodule_weights(kernel), 48), rtol=1e-4, atol=1e-5)
+    reading = read_function(apply, prepare, 48)(params, hu)
+    np.testing.assert_allclose(reading.nam, 2.5 * nam(maps, nodule_weights(kernel), 48), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(reading.probability, [0.5, 0.75], rtol=1e-6)
+    assert reading.kept is None
+    keeping = read_function(apply, prepare, 48, keep=lambda output, images: (output.maps[0], images))
+    kept, images = keeping(params, hu).kept
+    np.testing.assert_array_equal(kept, maps[0] * images.mean())
 
 
 def test_unknown_contrast_and_foreign_weights_are_refused():

@@ -1,29 +1,37 @@
 import dataclasses
+import functools
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from wsns.background import ahead
 from wsns.errors import InputError
-from wsns.segmentation.batches import blocks, padded, padded_size
+from wsns.segmentation import screening
+from wsns.segmentation.nam import Reading
 from wsns.segmentation.options import Options
-from wsns.segmentation.pipeline import segment_slices
+from wsns.segmentation.pipeline import Slices, segment_slices
 
 SIZE = 64
-OPTIONS = Options(sigma=1.0, hull_closing=4.0, batch=4)
+OPTIONS = Options(detect=0.0, sigma=1.0, hull_closing=4.0, batch=4)
 PARAMS = {"scale": jnp.float32(1.0), "low": jnp.float32(-800.0)}
 
 
 def brightness(width):
-    """A network stand-in: by how much the `width` x `width` pixels around exceed a level, in 1000 HU."""
+    """A network stand-in: by how much the `width` x `width` pixels around exceed a level, in 1000 HU.
 
-    def nam_fn(params, hu):
+    It finds a nodule where a pixel is denser than -100 HU.
+    """
+
+    def read(params, hu):
         window = (1, width, width)
         above = (hu - params["low"]) / 1000
-        return params["scale"] * jax.lax.reduce_window(above, 0.0, jax.lax.add, window, (1, 1, 1), "SAME")
+        nam = params["scale"] * jax.lax.reduce_window(above, 0.0, jax.lax.add, window, (1, 1, 1), "SAME")
+        return Reading(jax.nn.sigmoid(hu.max(axis=(1, 2)) + 100.0), nam)
 
-    return nam_fn
+    return read
 
 
 NETWORKS = {1: (brightness(15), PARAMS), 2: (brightness(9), PARAMS), 3: (brightness(5), PARAMS)}
@@ -48,9 +56,11 @@ def slices(*nodules, seed=0):
     return hu.astype(np.int16), lungs, np.full(len(hu), 0.7), truth
 
 
-def segment(hu, lungs, spacing, counts, networks=NETWORKS, options=OPTIONS):
+def segment(hu, lungs, spacing, counts, networks=NETWORKS, options=OPTIONS, **maps):
     # The stand-in sees the chest wall as bright; a real network has learnt not to.
-    return list(segment_slices(np.where(lungs > 0, hu, -870), lungs, spacing, counts, networks, options))
+    slices = Slices(np.where(lungs > 0, hu, -870), lungs, spacing, counts)
+    screen = functools.partial(screening.screen, *networks.get(1, (None, None)), chunk=options.batch)
+    return list(segment_slices(slices, networks, screen, options, **maps))
 
 
 def dice(a, b):
@@ -159,13 +169,43 @@ def test_no_slices_give_no_results():
 def test_bad_input_is_refused_at_once():
     hu, lungs, spacing, _ = slices([(25, 30, 4)])
     with pytest.raises(InputError, match="1-GAP"):
-        segment_slices(hu, lungs, spacing, np.ones(1, int), {2: NETWORKS[2]}, OPTIONS)
+        segment(hu, lungs, spacing, np.ones(1, int), {2: NETWORKS[2]})
     with pytest.raises(InputError, match="counts"):
-        segment_slices(hu, lungs, spacing, np.zeros(1, int), NETWORKS, OPTIONS)
+        segment(hu, lungs, spacing, np.zeros(1, int))
 
 
-def test_batches_have_few_sizes():
-    assert [b.indices(7)[:2] for b in blocks(7, 3)] == [(0, 3), (3, 6), (6, 7)]
-    assert [padded_size(n, 32) for n in (1, 4, 5, 16, 17, 32)] == [4, 4, 8, 16, 32, 32]
-    assert [padded_size(n, 6) for n in (1, 5, 6)] == [4, 6, 6]
-    np.testing.assert_array_equal(padded(np.array([[1, 2]]), 2), [[1, 2], [0, 0]])
+def test_a_slice_that_is_not_detected_is_not_searched():
+    hu, lungs, spacing, truth = slices([(25, 30, 4)], [], [(30, 45, 3)])
+    found = segment(hu, lungs, spacing, np.ones(3, int), options=dataclasses.replace(OPTIONS, detect=0.5))
+    assert [result.detected for result in found] == [True, False, True]
+    assert found[1].probabilities[1] < 1e-6
+    assert found[1].regions == {}
+    assert not found[1].coarse(1).any()
+    assert not found[1].fine(3).any()
+    assert dice(found[2].fine(1), truth[2]) > 0.7
+    np.testing.assert_allclose(found[1].nams[2], NETWORKS[2][0](PARAMS, np.where(lungs, hu, -870)).nam[1])
+    assert all(result.detected for result in segment(hu, lungs, spacing, np.ones(3, int)))
+
+
+def test_threads_do_not_change_the_result():
+    hu, lungs, spacing, _ = slices([(25, 30, 4)], [(40, 20, 5)], [(30, 45, 3)], [], [(30, 30, 6)])
+    options = dataclasses.replace(OPTIONS, batch=2)
+    alone = segment(hu, lungs, spacing, np.ones(5, int), options=options)
+    with ThreadPoolExecutor(3) as threads:
+        together = segment(
+            hu, lungs, spacing, np.ones(5, int), options=options, ahead=ahead, each=threads.map
+        )
+    for a, b in zip(alone, together, strict=True):
+        for gaps in (1, 2, 3):
+            np.testing.assert_array_equal(a.fine(gaps), b.fine(gaps))
+            np.testing.assert_array_equal(a.coarse(gaps), b.coarse(gaps))
+
+
+def test_two_phases_and_estimated_means_are_options():
+    hu, lungs, spacing, truth = slices([(25, 30, 4)])
+    for change in ({"means": (-870.0, -100.0)}, {"reestimate": True}):
+        (result,) = segment(
+            hu, lungs, spacing, np.ones(1, int), options=dataclasses.replace(OPTIONS, **change)
+        )
+        assert dice(result.fine(1), truth[0]) > 0.7
+        assert set(np.unique(result.labels)) <= set(range(len(change.get("means", OPTIONS.means))))

@@ -174,6 +174,18 @@ def test_two_nodules_and_crowded_slices():
     assert table.crowded == sum(case.nodules == 3 and case.method == "U-Net" for case in cases) > 0
 
 
+def test_classifiers_judge_by_the_threshold_that_detects():
+    cases = [
+        row(np.ones((1, 2), bool), [[label, 0]], score=score, detected=score >= 0.6, z=float(n))
+        for n, (score, label) in enumerate([(0.55, 1), (0.7, 1), (0.58, 0), (0.1, 0)])
+    ]
+    by_it = table1(cases, threshold=0.6, draws=10)
+    assert by_it.classifiers[0].accuracy.value == 0.75
+    assert by_it.threshold == 0.6
+    with pytest.raises(InputError, match="identity 4"):
+        table1(cases, threshold=0.5, draws=10)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_identities_hold_on_any_cases(seed):
     check_identities(table1(random_cases(seed, patients=3, slices=6)))

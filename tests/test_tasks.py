@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from wsns import workdir as files
@@ -104,6 +105,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
         ("--config.model.size=100", "multiple of 16"),
         ("--config.fit.input=disk", "config.fit.input='disk': choose one of auto, device, host, stream"),
         ("--config.fit.portions=0", "config.fit.portions=0: must be at least 1"),
+        ("--config.segment.tau=1.5", "config.segment.tau=1.5: must lie between 0 and 1"),
         ("--config.model.dtype=float16", "choose 'float32' or 'bfloat16'"),
         ("--config.data.exclude=LIDC-IDRI-9999", "LIDC-IDRI-9999"),
     ):
@@ -114,6 +116,24 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
         assert words in errors[0]
         assert "Traceback" not in failed.stderr
     assert {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()} == before
+
+
+def test_every_slice_is_searched_and_screened_the_same_in_full(run, tmp_path):
+    workdir, _ = run
+    found = [dict(np.load(path)) for path in sorted((workdir / "masks").glob("*/*.npz"))]
+    assert all(slice_["hull"].any() for slice_ in found)
+    scores = np.concatenate([slice_[f"scores {gaps}"] for slice_ in found for gaps in (1, 2, 3)])
+    assert len(scores) > 20
+    assert (scores > 0).any()
+    for part in ("records", "stamps", "gap1", "gap2", "gap3", "unet"):
+        shutil.copytree(workdir / part, tmp_path / part)
+    done = main(tmp_path, "--config.segment.screening=full", "--config.segment.copies=3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "cases.csv").read_text() == (workdir / "cases.csv").read_text()
+    again = [dict(np.load(path)) for path in sorted((tmp_path / "masks").glob("*/*.npz"))]
+    for a, b in zip(found, again, strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
 
 
 def test_a_changed_field_redoes_only_what_depends_on_it(run):

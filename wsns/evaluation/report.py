@@ -171,7 +171,9 @@ def _classifiers(table: Table) -> str:
         for model, accuracy, span, auc, auc_span in table_text.classifier_lines(table)
     ]  # fmt: skip
     heads = ("Model", "Accuracy, %", "AUC", "The paper’s accuracy, %")
-    caption = "All test slices, at a score of 0.5; in brackets the 95 % interval over patients"
+    caption = (
+        f"All test slices, at a score of {table.threshold:g}; in brackets the 95 % interval over patients"
+    )
     return markup.table(caption, heads, rows) if rows else ""
 
 

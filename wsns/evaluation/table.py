@@ -11,7 +11,6 @@ from wsns.evaluation import metrics
 from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate, patient_weights
 from wsns.evaluation.cases import COARSE, FINE, METHODS, VARIANTS, WEAK, Case
 
-THRESHOLD = 0.5
 TOLERANCE = 1e-6
 
 
@@ -39,7 +38,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """Slice classification of one model at a threshold of 0.5 on all test slices, two nodules included."""
+    """Slice classification of one model on all test slices, two nodules included."""
 
     model: str
     positives: int
@@ -83,7 +82,8 @@ class Table:
     """Table 1 and what belongs beside it.
 
     `gains` maps a variant ("2-GAP") to its fine minus its coarse TP Dice, paired over patients. `crowded`
-    counts the slices with more than two nodules, which stand in no line but the classifiers'.
+    counts the slices with more than two nodules, which stand in no line but the classifiers', which judge by
+    `threshold`.
     """
 
     rows: tuple[Row, ...]
@@ -91,6 +91,7 @@ class Table:
     two_nodules: tuple[TwoNodules, ...]
     gains: Mapping[str, Estimate]
     effort: Effort | None
+    threshold: float
     patients: int
     positives: int
     negatives: int
@@ -98,7 +99,12 @@ class Table:
 
 
 def table1(
-    cases: Sequence[Case], *, effort: Effort | None = None, draws: int = DRAWS, seed: int = 0
+    cases: Sequence[Case],
+    *,
+    effort: Effort | None = None,
+    threshold: float = 0.5,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Table:
     """Returns Table 1 of the cases, its identities checked.
 
@@ -108,6 +114,7 @@ def table1(
     Args:
         cases: one per slice and method; every method must hold the same slices.
         effort: voxels and slices of the whole data set, which the cases of the test split don't tell.
+        threshold: score from which on a classifier sees a nodule; the 1-GAP classifier's decides detection.
         draws: of patients, behind each interval.
         seed: of the bootstrap.
 
@@ -126,7 +133,7 @@ def table1(
             Row(method, ones, **{name: estimate(values) for name, values in figures.items()})
             for method, figures in drawn.items()
         ),
-        classifiers=tuple(_classifiers(by_method, patient, weights)),
+        classifiers=tuple(_classifiers(by_method, patient, weights, threshold)),
         two_nodules=tuple(_two_nodules(method, rows) for method, rows in by_method.items()),
         gains={
             fine.split()[0]: estimate(drawn[fine]["tp_dice"] - drawn[coarse]["tp_dice"])
@@ -134,6 +141,7 @@ def table1(
             if fine in drawn and coarse in drawn
         },
         effort=effort,
+        threshold=threshold,
         patients=len(names),
         positives=ones,
         negatives=sum(case.label == 0 for case in any_rows),
@@ -226,21 +234,24 @@ def _figures(rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarr
 
 
 def _classifiers(
-    by_method: Mapping[str, Sequence[Case]], patient: Mapping[str, int], weights: np.ndarray
+    by_method: Mapping[str, Sequence[Case]],
+    patient: Mapping[str, int],
+    weights: np.ndarray,
+    threshold: float,
 ) -> Iterator[Classifier]:
     """Yields the 1-, 2- and 3-GAP classifiers that have a row; a variant's rows all carry its score."""
     for model in (f"{g}-GAP" for g in VARIANTS):
         rows = next((by_method[m] for m in (f"{model} fine", f"{model} coarse") if m in by_method), None)
         if rows is not None:
-            yield _classifier(model, rows, patient, weights)
+            yield _classifier(model, rows, patient, weights, threshold)
 
 
 def _classifier(
-    model: str, rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarray
+    model: str, rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarray, threshold: float
 ) -> Classifier:
     """Returns one model's accuracy and AUC from the scores of its rows."""
     label, score, nothing = _column(rows, "label"), _column(rows, "score"), np.zeros(len(rows))
-    terms = metrics.slice_terms(label, score >= THRESHOLD, nothing, nothing, nothing)
+    terms = metrics.slice_terms(label, score >= threshold, nothing, nothing, nothing)
     sums = {name: weights @ _per_patient(rows, patient, values) for name, values in terms.items()}
     figures = metrics.table_figures(sums)
     right = sums["detected"] + sums["negatives"] - sums["alarms"]

@@ -59,9 +59,11 @@ def prepare(
     if side % size:
         raise ValueError(f"crops of {side} pixels can't be reduced to {size}: no whole factor")
     low, high = window
-    grey = (jnp.clip(hu.astype(jnp.float32), low, high) - low) / (high - low)
+    clipped = jnp.clip(hu.astype(jnp.float32), low, high)
     factor = side // size
-    grey = grey.reshape(batch, size, factor, size, factor).mean(axis=(2, 4))
+    # Sums of whole HU are exact: a window of a slice is prepared to the bit as the slice is.
+    means = clipped.reshape(batch, size, factor, size, factor).mean(axis=(2, 4))
+    grey = (means - low) / (high - low)
     mean, std = jnp.array(preprocessing.mean), jnp.array(preprocessing.std)
     return (grey[..., None] * preprocessing.scale - mean) / std
 

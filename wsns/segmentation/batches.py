@@ -1,11 +1,12 @@
 """Batches of fixed shapes, so that nothing is compiled anew for the number of slices or candidates."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-
-SIZES = (4, 8, 16)
-"""Smaller sizes to which a last batch is padded where a full one would waste work."""
+from jax import lax
 
 
 def blocks(length: int, size: int) -> Iterator[slice]:
@@ -14,11 +15,27 @@ def blocks(length: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, length))
 
 
-def padded_size(length: int, size: int) -> int:
-    """Returns the smallest of a few batch sizes, at most `size`, that holds `length` rows."""
-    return next((s for s in SIZES if length <= s < size), size)
-
-
 def padded(stack: np.ndarray, size: int) -> np.ndarray:
     """Returns a stack (M, ...) as (size, ...), the rest zero."""
     return np.concatenate([stack, np.zeros((size - len(stack), *stack.shape[1:]), stack.dtype)])
+
+
+def in_chunks(function: Callable[..., jax.Array], rows: Any, count: jax.Array, chunk: int) -> jax.Array:
+    """Maps rows to numbers inside a jitted function, `chunk` of them at once by `jax.vmap`, until `count` are done.
+
+    Args:
+        function: of one row's arrays, to a scalar float32.
+        rows: tuple of arrays (P, ...), P a multiple of `chunk`.
+        count: how many rows matter, at most P.
+        chunk: a matter of memory.
+
+    Returns:
+        (P,) float32; what lies behind the last chunk that was needed is 0.
+    """
+
+    def one(number: jax.Array, results: jax.Array) -> jax.Array:
+        start = number * chunk
+        part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, start, chunk), rows)
+        return lax.dynamic_update_slice(results, jax.vmap(function)(*part), (start,))
+
+    return lax.fori_loop(0, (count + chunk - 1) // chunk, one, jnp.zeros(rows[0].shape[0], jnp.float32))

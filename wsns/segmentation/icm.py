@@ -1,71 +1,43 @@
 """Multi-phase segmentation of a slice by iterated conditional modes, on the device.
 
-The energy of a labelling l over the pixels x of the lung box:
-    E(l) = sum_x (I_x - mu_l(x))^2 / s^2  +  beta sum_{x~y} w_xy [l_x != l_y]
-with I the HU clipped to the window, s^2 its variance in the box, 8-neighbours (each pair once) and w = 1 for
-neighbours along an axis, 1/sqrt(2) along a diagonal. Pixels outside the box cost nothing.
-
-Pixels of one colour, (row mod 2, column mod 2), are no neighbours, so a colour is updated at once and the
-energy never rises. Inside this module a labelling is held as one plane per colour.
+Lowers the energy of `wsns.segmentation.energy`. Pixels of one colour, (row mod 2, column mod 2), are no neighbours,
+so a colour is updated at once and the energy never rises. Re-estimated means are those of least energy for the
+labels held, so that it does not rise as a function of labels and means either. In this module a labelling is held
+as one plane per colour.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-WINDOW = (-1000.0, 400.0)
-MEANS = (-900.0, -700.0, -600.0, -200.0)
+from wsns.segmentation.energy import DIAGONAL, MEANS, clip, data_cost, lung_box, variance
+
+__all__ = ["MEANS", "Phases", "converge", "icm", "lung_box"]
+
 OUTSIDE = -1
 COLOURS = ((0, 0), (0, 1), (1, 0), (1, 1))
-DIAGONAL = 2**-0.5
 NEIGHBOURS = tuple(
     (dy, dx, DIAGONAL if dy and dx else 1.0) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx
 )
 
 
-def lung_box(lungs: jax.Array) -> jax.Array:
-    """Returns the bounding box (S, S) bool of the lungs (S, S); empty where there are none."""
-
-    def span(line: jax.Array) -> jax.Array:
-        return (jnp.cumsum(line) > 0) & (jnp.cumsum(line[::-1])[::-1] > 0)
-
-    inside = lungs > 0
-    return span(inside.any(axis=1))[:, None] & span(inside.any(axis=0))[None, :]
+State = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+"""Planes, means, sweeps made, whether the last one changed a label."""
 
 
-def data_cost(hu: jax.Array, box: jax.Array, means: jax.Array) -> jax.Array:
-    """Returns (I - mu)^2 / s^2 as (phases, S, S), 0 outside the box.
+class Phases(NamedTuple):
+    """What `converge` ends with.
 
-    Args:
-        hu: (S, S) in HU.
-        box: (S, S) bool.
-        means: (phases,) in HU.
+    labels: (S, S) int32, the phase of each pixel; 0 outside the box.
+    means: (phases,) float32 in HU.
+    sweeps: scalar int32, how many were made, the last one included that changed nothing.
     """
-    clipped = jnp.clip(hu.astype(jnp.float32), *WINDOW)
-    count = jnp.maximum(box.sum(), 1)
-    centre = jnp.where(box, clipped, 0.0).sum() / count
-    variance = jnp.where(box, (clipped - centre) ** 2, 0.0).sum() / count
-    # A box of one value has no variance; 1 HU^2 keeps the cost finite and the nearest mean the cheapest.
-    cost = (clipped - means[:, None, None]) ** 2 / jnp.maximum(variance, 1.0)
-    return jnp.where(box, cost, 0.0)
 
-
-def energy(
-    labels: jax.Array,
-    hu: jax.Array,
-    box: jax.Array,
-    means: jax.Array | tuple[float, ...] = MEANS,
-    beta: float = 0.3,
-) -> jax.Array:
-    """Returns E(l), a scalar, of a labelling (S, S) int; see the module's text for the terms."""
-    cost = data_cost(hu, box, jnp.asarray(means))
-    total = jnp.take_along_axis(cost, labels[None], axis=0).sum()
-    for dy, dx, weight in ((0, 1, 1.0), (1, 0, 1.0), (1, 1, DIAGONAL), (1, -1, DIAGONAL)):
-        here, there = _pair(labels, dy, dx)
-        inside_here, inside_there = _pair(box, dy, dx)
-        total += beta * weight * ((here != there) & inside_here & inside_there).sum()
-    return total
+    labels: jax.Array
+    means: jax.Array
+    sweeps: jax.Array
 
 
 def to_planes(image: jax.Array) -> jax.Array:
@@ -107,49 +79,76 @@ def half_sweep(planes: jax.Array, cost: jax.Array, beta: float, colour: tuple[in
     return planes.at[row, column].set(jnp.where(own == OUTSIDE, own, best))
 
 
-@functools.partial(jax.jit, static_argnames="sweeps")
+def phase_means(planes: jax.Array, intensity: jax.Array, means: jax.Array) -> jax.Array:
+    """Returns the mean intensity (phases,) of each phase's pixels; a phase without any keeps its mean.
+
+    Args:
+        planes: labels by colour (2, 2, h, w), `OUTSIDE` outside the box.
+        intensity: (2, 2, h, w), see `clip`.
+        means: (phases,) up to now.
+    """
+    phases = jnp.arange(len(means)).reshape(-1, 1, 1, 1, 1)
+    of = planes == phases
+    # Sums of what is left over from the old mean are small: float32 keeps more of them.
+    rest = jnp.where(of, intensity - means.reshape(phases.shape), 0.0)
+    axes = (1, 2, 3, 4)
+    return means + rest.sum(axes) / jnp.maximum(of.sum(axes), 1)
+
+
+@functools.partial(jax.jit, static_argnames=("sweeps", "reestimate"))
+def converge(
+    hu: jax.Array,
+    box: jax.Array,
+    means: jax.Array | tuple[float, ...] = MEANS,
+    beta: float = 0.3,
+    sweeps: int = 8,
+    reestimate: bool = False,
+) -> Phases:
+    """Labels one slice and says with which means; `jax.vmap` it for many.
+
+    Starts at the nearest mean and sweeps until no label changes, at most `sweeps` times.
+
+    Args:
+        hu: (S, S) in HU.
+        box: (S, S) bool, see `lung_box`.
+        means: (phases,) in HU, ascending.
+        beta: weight of the boundary.
+        sweeps: most sweeps over the four colours.
+        reestimate: whether each sweep ends with `phase_means`; else the means stay.
+    """
+    rows, columns = hu.shape
+    even = ((0, rows % 2), (0, columns % 2))
+    inside, intensity = to_planes(jnp.pad(box, even)), to_planes(jnp.pad(clip(hu), even))
+    cost_of = functools.partial(data_cost, intensity, variance(hu, box))
+    first = jnp.asarray(means, jnp.float32)
+    cost = cost_of(first)
+    start = jnp.where(inside, jnp.argmin(cost, axis=0), OUTSIDE).astype(jnp.int32)
+
+    def sweep(state: State) -> State:
+        planes, now, done, _ = state
+        costs = cost_of(now) if reestimate else cost
+        swept = planes
+        for colour in COLOURS:
+            swept = half_sweep(swept, costs, beta, colour)
+        changed = (swept != planes).any()
+        if reestimate:
+            now = phase_means(swept, intensity, now)
+            # The first sweep has the given means: labels that it leaves alone may change with their own.
+            changed |= done == 0
+        return swept, now, done + 1, changed
+
+    state = (start, first, jnp.int32(0), jnp.bool_(True))
+    planes, last, done, _ = jax.lax.while_loop(lambda s: s[3] & (s[2] < sweeps), sweep, state)
+    return Phases(jnp.maximum(from_planes(planes)[:rows, :columns], 0), last, done)
+
+
 def icm(
     hu: jax.Array,
     box: jax.Array,
     means: jax.Array | tuple[float, ...] = MEANS,
     beta: float = 0.3,
     sweeps: int = 8,
+    reestimate: bool = False,
 ) -> jax.Array:
-    """Labels one slice; `jax.vmap` it for many.
-
-    Starts at the nearest mean and sweeps until nothing changes, at most `sweeps` times.
-
-    Args:
-        hu: (S, S) in HU.
-        box: (S, S) bool, see `lung_box`.
-        means: (phases,) in HU, ascending, held fixed.
-        beta: weight of the boundary.
-        sweeps: most sweeps over the four colours.
-
-    Returns:
-        (S, S) int32, the phase of each pixel; 0 outside the box.
-    """
-    rows, columns = hu.shape
-    even = ((0, rows % 2), (0, columns % 2))
-    inside = jnp.pad(box, even)
-    cost = data_cost(jnp.pad(hu, even), inside, jnp.asarray(means))
-    start = jnp.where(inside, jnp.argmin(cost, axis=0), OUTSIDE).astype(jnp.int32)
-    by_colour = to_planes(cost)
-
-    def sweep(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        planes, done, _ = state
-        swept = planes
-        for colour in COLOURS:
-            swept = half_sweep(swept, by_colour, beta, colour)
-        return swept, done + 1, (swept != planes).any()
-
-    state = (to_planes(start), jnp.int32(0), jnp.bool_(True))
-    planes, _, _ = jax.lax.while_loop(lambda s: s[2] & (s[1] < sweeps), sweep, state)
-    return jnp.maximum(from_planes(planes)[:rows, :columns], 0)
-
-
-def _pair(image: jax.Array, dy: int, dx: int) -> tuple[jax.Array, jax.Array]:
-    """Returns the image and its copy shifted by (dy >= 0, dx), both cut to where the two overlap."""
-    rows, columns = image.shape
-    left, right = max(-dx, 0), columns - max(dx, 0)
-    return image[: rows - dy, left:right], image[dy:, left + dx : right + dx]
+    """Returns the labels (S, S) int32 of one slice, see `converge`."""
+    return converge(hu, box, means, beta, sweeps, reestimate).labels

@@ -1,20 +1,30 @@
 """Nodule activation maps (Eq. 1-3): the feature maps, weighted as the classifier weights them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from wsns.errors import InputError
 
-NamFunction = Callable[[Any, jax.Array], jax.Array]
-"""`nam_fn(params, hu (B, S, S) float32 HU) -> (B, S, S) float32`, pure; the same object for every call."""
+
+class Reading(NamedTuple):
+    """What a network says about slices: the nodule's `probability` (B,), the `nam` (B, S, S), and what is `kept`."""
+
+    probability: jax.Array
+    nam: jax.Array
+    kept: Any = None
+
+
+ReadFunction = Callable[[Any, jax.Array], Reading]
+"""`read(params, hu (B, S, S) in HU) -> Reading`, pure; the same object for every call."""
 
 
 class HasMaps(Protocol):
     """What a network returns, as far as this package uses it."""
 
+    logits: jax.Array
     maps: tuple[jax.Array, ...]
 
 
@@ -64,33 +74,45 @@ def scale_maps(maps: Sequence[jax.Array], weights: jax.Array) -> tuple[jax.Array
 
 def nam(maps: Sequence[jax.Array], weights: jax.Array, size: int) -> jax.Array:
     """Returns the (multi-GAP) NAM (B, size, size): the scales' maps, bilinearly up-sampled and summed."""
-    upsampled = [jax.image.resize(m, (m.shape[0], size, size), "bilinear") for m in scale_maps(maps, weights)]
+    upsampled = [
+        jax.image.resize(scale, (scale.shape[0], size, size), "bilinear")
+        for scale in scale_maps(maps, weights)
+    ]
     return sum(upsampled[1:], start=upsampled[0])
 
 
-def nam_function(
+def nothing(output: Any, images: jax.Array) -> None:
+    """Keeps nothing of a pass."""
+
+
+def read_function(
     apply: Callable[[Any, jax.Array], HasMaps],
     prepare: Callable[[jax.Array], jax.Array],
     size: int,
     contrast: str = "difference",
-) -> NamFunction:
+    keep: Callable[[Any, jax.Array], Any] = nothing,
+) -> ReadFunction:
     """Composes preparation, network and NAM into the one function that segmentation calls.
 
     Make it once per network and keep it: jitted callers take it as a static argument, so a new one compiles
     anew.
 
     Args:
-        apply: `apply(params, images)`, the network; its result has `maps`.
+        apply: `apply(params, images)`, the network; its result has `logits` (B, 2) and `maps`.
         prepare: turns HU crops (B, S, S) into the network's input.
         size: S, pixels along the crop's edge.
         contrast: see `nodule_weights`.
+        keep: `keep(output, images)`, what else is wanted of the pass.
 
     Returns:
-        `nam_fn(params, hu)`; `params['classifier']['kernel']` is the final layer.
+        `read(params, hu)`; `params['classifier']['kernel']` is the final layer.
     """
 
-    def nam_fn(params: Any, hu: jax.Array) -> jax.Array:
-        maps = apply(params, prepare(hu)).maps
-        return nam(maps, nodule_weights(params["classifier"]["kernel"], contrast), size)
+    def read(params: Any, hu: jax.Array) -> Reading:
+        images = prepare(hu)
+        output = apply(params, images)
+        weights = nodule_weights(params["classifier"]["kernel"], contrast)
+        probability = jax.nn.softmax(output.logits)[:, 1]
+        return Reading(probability, nam(output.maps, weights, size), keep(output, images))
 
-    return nam_fn
+    return read

@@ -1,8 +1,16 @@
 """The thresholds of the method, in one place."""
 
 import dataclasses
+from collections.abc import Iterator
 
-from wsns.segmentation.icm import MEANS
+from wsns.errors import InputError
+from wsns.segmentation.energy import MEANS
+
+CHOICES = {
+    "fill": ("parenchyma", "floor", "mean"),
+    "outline": ("compact", "eq4"),
+    "screening": ("incremental", "full"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,10 +18,12 @@ class Options:
     """Every threshold of the method.
 
     Attributes:
+        detect: 1-GAP probability from which on a slice is searched for nodules.
         sigma: pixels of the Gaussian that smooths a NAM before its blobs are sought.
         tau: share of the NAM's maximum in the hull that a blob's pixels exceed.
         reach: share of a multi-GAP NAM's maximum in the slice that a peak inside C1 must reach to count.
         means: HU of the phases, ascending.
+        reestimate: whether each sweep of the ICM ends with the means of its phases; else they stay.
         beta: weight of the boundary in the phases' energy.
         sweeps: most sweeps of the ICM.
         hull_closing: mm, radius of the disc that closes the lungs.
@@ -22,14 +32,21 @@ class Options:
         min_area: mm2 of the smallest candidate before it is grown by a pixel.
         max_candidates: per scope; beyond that the largest stay.
         fill: what a masked candidate is filled with: 'parenchyma', 'floor' or 'mean'.
+        screening: of masked copies: 'incremental' (what each can change only) or 'full' (the whole network).
         outline: which outline of the screened object: 'compact' or 'eq4'.
-        batch: slices, or masked copies, per call of a network: a matter of memory.
+        batch: slices per call of a network: a matter of memory.
+        copies: masked copies per call of the network; 0 takes what suits the device.
+
+    Raises:
+        InputError: for a value that no run can have.
     """
 
+    detect: float = 0.5
     sigma: float = 4.0
     tau: float = 0.5
     reach: float = 0.5
     means: tuple[float, ...] = MEANS
+    reestimate: bool = False
     beta: float = 0.3
     sweeps: int = 8
     hull_closing: float = 10.0
@@ -38,5 +55,25 @@ class Options:
     min_area: float = 4.0
     max_candidates: int = 32
     fill: str = "parenchyma"
+    screening: str = "incremental"
     outline: str = "compact"
-    batch: int = 32
+    batch: int = 8
+    copies: int = 0
+
+    def __post_init__(self) -> None:
+        for name, wrong, wanted in self._rules():
+            if wrong:
+                raise InputError(f"config.segment.{name}={getattr(self, name)!r}: {wanted}")
+
+    def _rules(self) -> Iterator[tuple[str, bool, str]]:
+        for name in ("detect", "tau", "reach"):
+            yield name, not 0 <= getattr(self, name) <= 1, "must lie between 0 and 1"
+        for name in ("sigma", "beta", "hull_closing", "hull_part", "min_area", "copies"):
+            yield name, not getattr(self, name) >= 0, "must be at least 0"
+        for name in ("sweeps", "max_candidates", "batch"):
+            yield name, getattr(self, name) < 1, "must be at least 1"
+        ascending = all(a < b for a, b in zip(self.means, self.means[1:]))
+        yield "means", len(self.means) < 2 or not ascending, "at least two HU, ascending"
+        yield "openings", not self.openings or min(self.openings) < 0, "at least one radius, none below 0"
+        for name, choices in CHOICES.items():
+            yield name, getattr(self, name) not in choices, f"choose one of {', '.join(choices)}"

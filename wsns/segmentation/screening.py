@@ -1,6 +1,7 @@
 """R-NAM screening (Eq. 4): which candidate's removal changes the nodule activation map most?
 
-The reference path: every masked copy goes through the whole network, all copies in one jitted call.
+The reference: every masked copy goes through the whole network. `wsns.segmentation.incremental` gives the same scores
+in less time.
 """
 
 import dataclasses
@@ -14,18 +15,17 @@ import numpy as np
 from scipy import ndimage
 
 from wsns.errors import InputError
-from wsns.segmentation.batches import blocks, padded, padded_size
-from wsns.segmentation.nam import NamFunction
+from wsns.segmentation.batches import blocks, in_chunks, padded
+from wsns.segmentation.nam import ReadFunction, Reading
 
-WINDOW_FLOOR = -1000.0
-"""HU that the network's input window maps to 0."""
+FLOOR = -32768.0
+"""HU below any window: the network sees the floor of its own."""
 
 AROUND = 12
 """Pixels around a candidate's box within which its parenchyma is looked for."""
 
-
-BATCH = 32
-"""Masked copies per call of the network, at most."""
+CAPACITY = 64
+"""Masked copies per jitted call, rounded up to whole chunks: their arrays' shapes never change."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,117 +41,93 @@ class Masking:
     scope: np.ndarray
 
 
-def masked_copy(hu: jax.Array, candidate: jax.Array, value: jax.Array) -> jax.Array:
+def masked_copy(hu: Any, candidate: Any, value: Any) -> jax.Array:
     """Returns the slice (S, S) in HU, the candidate, grown by a pixel (4-neighbours), filled with `value`."""
     up, down = jnp.pad(candidate[1:], ((0, 1), (0, 0))), jnp.pad(candidate[:-1], ((1, 0), (0, 0)))
     left, right = jnp.pad(candidate[:, 1:], ((0, 0), (0, 1))), jnp.pad(candidate[:, :-1], ((0, 0), (1, 0)))
     return jnp.where(candidate | up | down | left | right, value, hu)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+def squared_change(changed: jax.Array, nam: jax.Array, scope: jax.Array) -> jax.Array:
+    """Returns Eq. 4 of one masked copy: the squared change of the NAM (S, S), summed in the scope (S, S)."""
+    return jnp.sum(jnp.where(scope, (changed - nam) ** 2, 0.0))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def changes(
-    nam_fn: NamFunction,
+    read: ReadFunction,
+    chunk: int,
     params: Any,
     hu: jax.Array,
     nam: jax.Array,
-    candidates: jax.Array,
-    values: jax.Array,
-    scopes: jax.Array,
+    rows: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
+    count: jax.Array,
 ) -> jax.Array:
-    """Scores P masked copies: the squared change of the NAM, summed in the scope (Eq. 4).
-
-    The copies may come from one slice or from many: each has its own row in every argument.
+    """Scores P masked copies, which may come from one slice or from many, by Eq. 4.
 
     Args:
-        nam_fn: the network and its NAM, see `wsns.segmentation.nam.nam_function`.
+        read: the network, see `wsns.segmentation.nam.read_function`.
+        chunk: copies that go through the network at once; P is a multiple of it.
         params: the network's parameters.
-        hu: (P, S, S) in HU, the slice of each copy.
-        nam: (P, S, S), the NAM of that slice.
-        candidates: (P, S, S) bool, what is masked out.
-        values: (P,) in HU, what it is filled with.
-        scopes: (P, S, S) bool, where the change counts.
-
-    Returns:
-        (P,) float32.
-    """
-
-    def change(
-        image: jax.Array, original: jax.Array, candidate: jax.Array, value: jax.Array, scope: jax.Array
-    ) -> jax.Array:
-        residual = nam_fn(params, masked_copy(image, candidate, value)[None])[0] - original
-        return jnp.sum(jnp.where(scope, residual**2, 0.0))
-
-    return jax.vmap(change)(hu.astype(jnp.float32), nam, candidates, values, scopes)
-
-
-def screen_many(
-    nam_fn: NamFunction,
-    params: Any,
-    hu: np.ndarray,
-    nams: np.ndarray,
-    maskings: Sequence[Masking],
-    batch: int = BATCH,
-) -> np.ndarray:
-    """Scores P masked copies of many slices by Eq. 4, in jitted calls of `batch` copies.
-
-    Args:
-        nam_fn: see `changes`.
-        params: see `changes`.
         hu: (N, S, S) in HU.
-        nams: (N, S, S), the NAM of each slice.
-        maskings: P candidates to be masked.
-        batch: most copies per call: a matter of memory.
+        nam: (N, S, S), their NAMs.
+        rows: of each copy, which slice it comes from (P,), the mask (P, S, S) bool, the HU (P,) that fill it, and
+            the scope (P, S, S) bool, where the change counts.
+        count: how many copies there are; the rest of P is padding.
 
     Returns:
         (P,) float32.
     """
-    scores = [np.zeros(0, np.float32)]
-    for block in blocks(len(maskings), batch):
-        chosen = maskings[block]
-        of = [m.index for m in chosen]
-        values = np.array([m.value for m in chosen], np.float32)
-        rows = (
-            hu[of],
-            nams[of],
-            np.stack([m.mask for m in chosen]),
-            values,
-            np.stack([m.scope for m in chosen]),
-        )
-        size = padded_size(len(chosen), batch)
-        scores.append(np.asarray(changes(nam_fn, params, *(padded(r, size) for r in rows)))[: len(chosen)])
-    return np.concatenate(scores)
+
+    def change(index: jax.Array, mask: jax.Array, value: jax.Array, scope: jax.Array) -> jax.Array:
+        masked = masked_copy(hu[index].astype(jnp.float32), mask, value)
+        return squared_change(read(params, masked[None]).nam[0], nam[index], scope)
+
+    return in_chunks(change, rows, count, chunk)
 
 
 def screen(
-    nam_fn: NamFunction,
+    read: ReadFunction,
     params: Any,
     hu: np.ndarray,
-    nam: np.ndarray,
-    candidates: np.ndarray,
-    valid: np.ndarray,
-    values: np.ndarray,
-    scope: np.ndarray,
+    reading: Reading,
+    maskings: Sequence[Masking],
+    *,
+    chunk: int = 2,
 ) -> np.ndarray:
-    """Scores the candidates of one slice by Eq. 4; what isn't valid (padding) scores minus infinity.
+    """Scores masked copies of slices by Eq. 4.
 
     Args:
-        nam_fn: see `changes`.
+        read: see `changes`.
         params: see `changes`.
-        hu: (S, S) in HU.
-        nam: (S, S), the slice's NAM.
-        candidates: (M, S, S) bool.
-        valid: (M,) bool.
-        values: (M,) in HU, see `fill_values`.
-        scope: (S, S) bool, C1.
+        hu: (N, S, S) in HU.
+        reading: of the N slices, and of padding behind them.
+        maskings: P candidates to be masked.
+        chunk: copies that go through the network at once: a matter of memory.
 
     Returns:
-        (M,) float32.
+        (P,) float32.
     """
-    rows = np.flatnonzero(valid)
-    scores = np.full(len(valid), -np.inf, np.float32)
-    maskings = [Masking(0, candidates[row], float(values[row]), scope) for row in rows]
-    scores[rows] = screen_many(nam_fn, params, hu[None], nam[None], maskings)
+    scores = np.zeros(len(maskings), np.float32)
+    size = capacity(chunk)
+    slices = padded(hu, len(reading.nam))
+    for block in blocks(len(maskings), size):
+        chosen = maskings[block]
+        rows = (
+            np.array([m.index for m in chosen], np.int32),
+            np.stack([m.mask for m in chosen]),
+            np.array([m.value for m in chosen], np.float32),
+            np.stack([m.scope for m in chosen]),
+        )
+        filled = tuple(padded(row, size) for row in rows)
+        found = changes(read, chunk, params, slices, reading.nam, filled, len(chosen))
+        scores[block] = found[: len(chosen)]
     return scores
+
+
+def capacity(chunk: int) -> int:
+    """Returns how many copies a jitted call takes: whole chunks, about `CAPACITY`."""
+    return -(-CAPACITY // chunk) * chunk
 
 
 def fill_values(hu: np.ndarray, lungs: np.ndarray, candidates: np.ndarray, fill: str) -> np.ndarray:
@@ -168,7 +144,7 @@ def fill_values(hu: np.ndarray, lungs: np.ndarray, candidates: np.ndarray, fill:
         InputError: on any other `fill`.
     """
     if fill == "floor":
-        return np.full(len(candidates), WINDOW_FLOOR, np.float32)
+        return np.full(len(candidates), FLOOR, np.float32)
     if fill == "mean":
         return np.full(len(candidates), hu.mean(), np.float32)
     if fill != "parenchyma":
@@ -182,48 +158,4 @@ def _parenchyma(hu: np.ndarray, lungs: np.ndarray, candidate: np.ndarray) -> flo
     around = lungs[near] & ~ndimage.binary_dilation(candidate[near])
     if around.any():
         return float(np.median(hu[near][around]))
-    return float(np.median(hu[lungs])) if lungs.any() else WINDOW_FLOOR
-
-
-def compactness(mask: np.ndarray) -> float:
-    """Returns how compact a mask is: 1 for an ellipse, less the more ragged.
-
-    Area / (4 pi sqrt(l1 l2)), l the eigenvalues of the pixels' covariance + 1/12 (a pixel's own extent).
-    """
-    pixels = np.argwhere(mask)
-    spread = np.cov(pixels.T, bias=True) + np.eye(2) / 12
-    return float(len(pixels) / (4 * np.pi * np.sqrt(np.linalg.det(spread))))
-
-
-def same_object(candidates: np.ndarray, index: int) -> np.ndarray:
-    """Returns which candidates (M,) share at least half of the smaller one's area with candidate `index`."""
-    flat = candidates.reshape(len(candidates), -1)
-    area = flat.sum(axis=1)
-    common = (flat & flat[index]).sum(axis=1)
-    return 2 * common >= np.minimum(area, area[index])
-
-
-def choose(scores: np.ndarray, candidates: np.ndarray, outline: str = "compact") -> int | None:
-    """Picks the object by Eq. 4, then its outline.
-
-    Args:
-        scores: (M,), minus infinity where not valid.
-        candidates: (M, S, S) bool.
-        outline: 'compact' (of the candidates of the winning object the most compact, ties to the larger one)
-            or 'eq4' (the winner itself).
-
-    Returns:
-        The index, or None where there is no valid candidate.
-
-    Raises:
-        InputError: on any other `outline`.
-    """
-    if outline not in ("compact", "eq4"):
-        raise InputError(f"outline is {outline!r}: use 'compact' or 'eq4'")
-    if not np.isfinite(scores).any():
-        return None
-    winner = int(np.argmax(scores))
-    if outline == "eq4":
-        return winner
-    rivals = np.flatnonzero(same_object(candidates, winner) & np.isfinite(scores))
-    return int(max(rivals, key=lambda r: (compactness(candidates[r]), candidates[r].sum())))
+    return float(np.median(hu[lungs])) if lungs.any() else FLOOR

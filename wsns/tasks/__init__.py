@@ -13,6 +13,7 @@ from wsns import workdir as files
 from wsns.data.records.slices import VERSION
 from wsns.errors import InputError
 from wsns.models.build import MODELS, build
+from wsns.segmentation.options import Options
 from wsns.tasks.examples import check
 from wsns.tasks.summary import summary
 from wsns.tasks.weights import ensure
@@ -79,6 +80,7 @@ def _check(config: ConfigDict) -> None:
             f"config.models={tuple(config.models)}: the grid is over the weakly supervised networks' settings; leave "
             "'unet' out"
         )
+    Options(**config.segment.to_dict())
     if config.task in ("segment", "table1") and "gap1" not in config.models:
         raise InputError(
             f"config.models={tuple(config.models)}: 1-GAP detects and screens for all; add 'gap1' (of {MODELS})"

@@ -10,7 +10,10 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, three equal channels"),
         ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
         ("NAM", "weights of the nodule class minus those of the normal class, signed"),
-        ("Detection", "1-GAP probability of at least 0.5, for all weakly supervised rows"),
+        (
+            "Detection",
+            f"1-GAP probability of at least {segment.detect:g}, for all weakly supervised rows",
+        ),
         (
             "Scope",
             f"NAM smoothed by {segment.sigma:g} px, above {segment.tau:g} of its maximum, inside the closed lungs; "
@@ -24,7 +27,8 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
         ("Coarse row", "the union of all candidates in the scope, without screening"),
         (
             "Phases",
-            f"fixed means {', '.join(f'{m:g}' for m in segment.means)} HU, β = {segment.beta:g}, "
+            f"{'means, re-estimated from' if segment.reestimate else 'fixed means'} "
+            f"{', '.join(f'{m:g}' for m in segment.means)} HU, β = {segment.beta:g}, "
             f"at most {segment.sweeps} sweeps",
         ),
         ("Masking", {"parenchyma": "candidate grown by a pixel, filled with the median HU of the lung around it",

@@ -39,7 +39,13 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> 
     with (workdir / "records" / "slices.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
-    table = table1(cases, effort=effort, draws=config.evaluate.draws, seed=config.evaluate.seed)
+    table = table1(
+        cases,
+        effort=effort,
+        threshold=config.segment.detect,
+        draws=config.evaluate.draws,
+        seed=config.evaluate.seed,
+    )
     source = accounting["source"]
     synthetic = source == TWIN
     table_text.write_table(workdir, table, source=report.source_line(source, synthetic=synthetic))

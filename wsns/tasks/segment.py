@@ -3,37 +3,33 @@
 Leaves one folder per scan in `masks/`, complete or not there, and `cases.csv`.
 """
 
-import functools
+import contextlib
+import itertools
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from wsns import progress
 from wsns import workdir as files
+from wsns.background import ahead
 from wsns.data.records import input as records
 from wsns.data.records.slices import Slices
 from wsns.evaluation.cases import Case, case_row, read_cases, write_cases
-from wsns.models import build
-from wsns.models.preprocess import enlarge
-from wsns.models.vgg import NODULE
-from wsns.segmentation.batches import blocks, padded
-from wsns.segmentation.nam import nam_function
+from wsns.processes import cores
 from wsns.segmentation.options import Options
-from wsns.segmentation.pipeline import Network, segment_slices
+from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
 from wsns.tasks import train
-from wsns.training import checkpoints
+from wsns.tasks.trained import load_trained, method_input, segment_supervised, weak_networks
 
 NAM_STEP = 4
 """NAMs are kept as the means of blocks of so many pixels: their own stride is no finer."""
-
-Trained = Mapping[str, tuple[build.Network, Any]]
 
 
 def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
@@ -48,129 +44,69 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     options = Options(**config.segment.to_dict())
     slices = records.load(workdir / "records", "test")
     trained = load_trained(config, workdir)
-    weak = nam_networks(config, trained)
     stamps.begin("segment", inputs, masks, workdir / "cases.csv")
-    cases: list[Case] = []
+    scans = {series: np.flatnonzero(slices.series == series) for series in dict.fromkeys(slices.series)}
+    folders = {series: masks / f"{slices.patient[rows[0]]}_{series[-8:]}" for series, rows in scans.items()}
+    missing = [series for series in scans if not folders[series].exists()]
+    todo = slices.take(np.concatenate([np.zeros(0, int), *(scans[series] for series in missing)]))
     left_out = 0
-    with progress.bar(len(slices), "segment") as shown:
-        for series in dict.fromkeys(slices.series):
-            scan = slices.take(slices.series == series)
-            folder = masks / f"{scan.patient[0]}_{series[-8:]}"
-            if not folder.exists():
-                left_out += _segment_scan(scan, trained, weak, options, folder)
-            cases += read_cases(folder / "cases.csv")
-            shown.update(len(scan))
+    with progress.bar(len(slices), "segment", initial=len(slices) - len(todo)) as shown, _threads() as each:
+        networks, screen = weak_networks(config, trained, options)
+        weak = segment_slices(method_input(todo), networks, screen, options, ahead=ahead, each=each)
+        unet = segment_supervised(*trained["unet"], todo.hu, options.batch) if "unet" in trained else None
+        for series in missing:
+            left_out += _write_scan(slices.take(scans[series]), weak, unet, folders[series], shown)
     if left_out:
         print(f"segment: {left_out} candidates were left out as too many (config.segment.max_candidates)")
+    cases = [case for folder in folders.values() for case in read_cases(folder / "cases.csv")]
     write_cases(workdir / "cases.csv", cases)
     stamps.mark_done("segment", inputs)
 
 
-def load_trained(config: ConfigDict, workdir: pathlib.Path) -> Trained:
-    """Returns the networks of a config with the parameters of their best epochs."""
-    return {
-        name: (build.build(config, name), checkpoints.best_params(workdir / name / "checkpoints"))
-        for name in config.models
-    }
+@contextlib.contextmanager
+def _threads() -> Iterator[Any]:
+    """Gives a `map` that uses all cores, as far as Python lets it."""
+    with ThreadPoolExecutor(cores(0)) as pool:
+        yield pool.map
 
 
-def nam_networks(config: ConfigDict, trained: Trained) -> dict[int, Network]:
-    """Returns the NAM functions of the weakly supervised networks, by number of GAPs."""
-    return {
-        int(name[-1]): (nam_function(network.apply, network.prepare, config.data.crop), params)
-        for name, (network, params) in trained.items()
-        if name != "unet"
-    }
-
-
-def classify(network: build.Network, params: Any, hu: np.ndarray, batch: int) -> np.ndarray:
-    """Returns the nodule probability (N,) of crops (N, S, S) in HU."""
-    return _in_batches(functools.partial(_probability, network.module, network.prepare), params, hu, batch)
-
-
-def segment_supervised(network: build.Network, params: Any, hu: np.ndarray, batch: int) -> np.ndarray:
-    """Returns the U-Net's probability (N, S, S) of each pixel of crops (N, S, S) in HU."""
-    return _in_batches(
-        functools.partial(_pixel_probability, network.module, network.prepare), params, hu, batch
-    )
-
-
-def _in_batches(function: Any, params: Any, hu: np.ndarray, batch: int) -> np.ndarray:
-    parts = [
-        np.asarray(function(params, padded(hu[block], batch)))[: block.stop - block.start]
-        for block in blocks(len(hu), batch)
-    ]
-    return np.concatenate(parts)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _probability(module: Any, prepare: Any, params: Any, hu: jax.Array) -> jax.Array:
-    return jax.nn.softmax(module.apply({"params": params}, prepare(hu)).logits)[:, NODULE]
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _pixel_probability(module: Any, prepare: Any, params: Any, hu: jax.Array) -> jax.Array:
-    return jax.nn.sigmoid(enlarge(module.apply({"params": params}, prepare(hu)), hu.shape[-1]))
-
-
-def _segment_scan(
+def _write_scan(
     scan: Slices,
-    trained: Trained,
-    weak: Mapping[int, Network],
-    options: Options,
+    weak: Iterator[SliceResult],
+    unet: Iterator[np.ndarray] | None,
     folder: pathlib.Path,
+    shown: Any,
 ) -> int:
-    """Segments one scan's slices into a folder that appears when it is complete.
+    """Takes one scan's results and writes them to a folder that appears when it is complete.
 
     Returns:
         How many candidates were left out, over all slices.
     """
-    scores = {
-        int(name[-1]): classify(network, params, scan.hu, options.batch)
-        for name, (network, params) in trained.items()
-        if name != "unet"
-    }
-    detected = scores[1] >= 0.5
-    rows = np.flatnonzero(detected)
-    sought = np.maximum(scan.count, 1)[rows]
-    results: dict[int, SliceResult] = dict(
-        zip(
-            rows.tolist(),
-            segment_slices(scan.hu[rows], scan.lungs[rows], scan.spacing[rows], sought, weak, options),
-        )
-    )
-    supervised = (
-        segment_supervised(*trained["unet"], scan.hu, options.batch)
-        if "unet" in trained
-        else [None] * len(scan)
-    )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     cases: list[Case] = []
-    for n in range(len(scan)):
-        result, probability = results.get(n), supervised[n]
-        cases += _weak_cases(scan, n, result, {gaps: float(score[n]) for gaps, score in scores.items()})
+    cut = 0
+    for n, result in enumerate(itertools.islice(weak, len(scan))):
+        cases += _weak_cases(scan, n, result)
+        cut += result.cut
+        probability = next(unet) if unet else None
         if probability is not None:
             cases.append(_case(scan, n, "U-Net", probability > 0.5, float(probability.max())))
         np.savez_compressed(
             partial / f"{scan.slice_index[n]:04d}.npz", **_arrays(scan, n, result, probability)
         )
+        shown.update(1)
     write_cases(partial / "cases.csv", cases)
     partial.rename(folder)
-    return sum(result.cut for result in results.values())
+    return cut
 
 
-def _weak_cases(scan: Slices, n: int, result: SliceResult | None, scores: Mapping[int, float]) -> list[Case]:
-    masks = (
-        {kind: {gaps: getattr(result, kind)(gaps) for gaps in scores} for kind in ("coarse", "fine")}
-        if result
-        else {kind: dict.fromkeys(scores) for kind in ("coarse", "fine")}
-    )
+def _weak_cases(scan: Slices, n: int, result: SliceResult) -> list[Case]:
     return [
-        _case(scan, n, f"{gaps}-GAP {kind}", masks[kind][gaps], scores[gaps], detected=result is not None)
+        _case(scan, n, f"{gaps}-GAP {kind}", getattr(result, kind)(gaps), score, detected=result.detected)
         for kind in ("coarse", "fine")
-        for gaps in sorted(scores)
+        for gaps, score in sorted(result.probabilities.items())
     ]
 
 
@@ -178,7 +114,7 @@ def _case(
     scan: Slices,
     n: int,
     method: str,
-    mask: np.ndarray | None,
+    mask: np.ndarray,
     score: float,
     detected: bool | None = None,
 ) -> Case:
@@ -192,13 +128,11 @@ def _case(
         nodules=int(scan.count[n]),
         method=method,
         score=score,
-        detected=bool(mask is not None and mask.any()) if detected is None else detected,
+        detected=bool(mask.any()) if detected is None else detected,
     )
 
 
-def _arrays(
-    scan: Slices, n: int, result: SliceResult | None, probability: np.ndarray | None
-) -> dict[str, Any]:
+def _arrays(scan: Slices, n: int, result: SliceResult, probability: np.ndarray | None) -> dict[str, Any]:
     """What is kept of a slice: where it lies in its scan, all masks, and the maps that figures show."""
     kept: dict[str, Any] = {
         "patient": scan.patient[n],
@@ -211,7 +145,7 @@ def _arrays(
     }
     if probability is not None:
         kept["result U-Net"] = probability > 0.5
-    if result is None:
+    if not result.detected:
         return kept
     kept["hull"] = result.hull
     kept["whole_lung"] = result.whole_lung

@@ -1,19 +1,16 @@
 """Batches for the devices: from examples that lie in their memory, or decoded in the background."""
 
-import collections
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Protocol
 
 import jax
 import numpy as np
 
+from wsns.background import ahead
 from wsns.training import step as steps
 
 Arrays = dict[str, np.ndarray]
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 AHEAD = 3
 """Batches that are decoded before they are asked for."""
 
@@ -81,7 +78,7 @@ class Feed:
         if self.data:
             yield from (steps.shard(part, self._devices) for part in own)
         else:
-            yield from ahead(self._decode, own)
+            yield from ahead(self._decode, own, AHEAD)
 
     def _decode(self, part: steps.Batch) -> steps.Batch:
         return steps.shard(part | self._examples.take(part["row"]), self._devices)
@@ -104,18 +101,6 @@ def plan(rows: np.ndarray, batch: int, granularity: int) -> Iterator[steps.Batch
         weight[: len(own)] = 1
         row = np.concatenate([own, np.repeat(own[-1:], size - len(own))]).astype(np.int32)
         yield {"row": row, "position": np.arange(size, dtype=np.int32), "weight": weight}
-
-
-def ahead(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """Maps a function over items in one background thread, in order, `AHEAD` items before they are asked for."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: collections.deque[Any] = collections.deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _part_of_this_process(batch: steps.Batch) -> steps.Batch:

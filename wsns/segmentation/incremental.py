@@ -1,0 +1,172 @@
+"""R-NAM screening by windows: only what a candidate's removal can reach goes through the network again.
+
+The scores are those of `wsns.segmentation.screening`, to the bit where the convolutions are.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+from scipy import ndimage
+
+from wsns.models import windows
+from wsns.models.vgg import Output
+from wsns.segmentation import nam as nams
+from wsns.segmentation import screening
+from wsns.segmentation.batches import blocks, in_chunks, padded
+from wsns.segmentation.nam import ReadFunction, Reading, nodule_weights
+from wsns.segmentation.screening import Masking, squared_change
+
+CELLS = (7, 8, 10, 14)
+"""Sizes of windows: 28, 44, 76 and 140 pixels of the input, at most, are masked out. Each is compiled once."""
+
+
+class Kept(NamedTuple):
+    """What is kept of a pass: `inputs` of the convolutions and the head's `maps`, see `wsns.models.windows`."""
+
+    inputs: dict[str, jax.Array]
+    maps: jax.Array
+
+
+def keep(output: Output, images: jax.Array) -> Kept:
+    """Keeps of a pass of the 1-GAP network what `screen` needs; see `wsns.segmentation.nam.read_function`."""
+    return Kept(windows.keep(output, images), windows.with_margin(output.maps[0]))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def changes(
+    prepare: Callable[..., jax.Array],
+    contrast: str,
+    chunk: int,
+    params: Any,
+    kept: Kept,
+    nam: jax.Array,
+    rows: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
+    count: jax.Array,
+) -> jax.Array:
+    """Scores P masked copies by Eq. 4.
+
+    Args:
+        prepare: `prepare(hu (1, W, W), size=w)`, HU to the network's input.
+        contrast: see `wsns.segmentation.nam.nodule_weights`.
+        chunk: copies at once; P is a multiple of it.
+        params: the 1-GAP network's parameters.
+        kept: of N slices.
+        nam: (N, S, S), their NAMs.
+        rows: of each copy, which slice it comes from (P,), its window's first cell (P, 2), the masked pixels there
+            (P, W, W) in HU, and the scope (P, S, S) bool, where the change counts.
+        count: how many copies there are; the rest of P is padding.
+
+    Returns:
+        (P,) float32.
+    """
+    weights = nodule_weights(params["classifier"]["kernel"], contrast)
+    factor = nam.shape[1] // _side(kept)
+
+    def change(index: jax.Array, first: jax.Array, patch: jax.Array, scope: jax.Array) -> jax.Array:
+        image = prepare(patch[None], size=patch.shape[0] // factor)[0]
+        activations, at = windows.recompute(params, kept.inputs, index, first, image)
+        around = lax.dynamic_update_slice(kept.maps[index], activations, (*(at + windows.MARGIN), 0))
+        maps = around[windows.MARGIN : -windows.MARGIN, windows.MARGIN : -windows.MARGIN]
+        changed = nams.nam((maps[None],), weights, nam.shape[1])
+        return squared_change(changed[0], nam[index], scope)
+
+    return in_chunks(change, rows, count, chunk)
+
+
+def screen(
+    read: ReadFunction,
+    prepare: Callable[..., jax.Array],
+    params: Any,
+    hu: np.ndarray,
+    reading: Reading,
+    maskings: Sequence[Masking],
+    *,
+    contrast: str = "difference",
+    chunk: int = 2,
+) -> np.ndarray:
+    """Scores masked copies of slices by Eq. 4; those that no window holds go through the whole network.
+
+    Args:
+        read: the 1-GAP network, see `wsns.segmentation.nam.read_function`.
+        prepare: see `changes`.
+        params: the network's parameters.
+        hu: (N, S, S) in HU.
+        reading: of the N slices, and of padding behind them, with `keep`.
+        maskings: P candidates to be masked.
+        contrast: see `changes`.
+        chunk: copies at once: a matter of memory.
+
+    Returns:
+        (P,) float32.
+    """
+    factor = hu.shape[1] // _side(reading.kept)
+    first, cells = place(maskings, hu.shape[1], factor)
+    scores = np.zeros(len(maskings), np.float32)
+    size = screening.capacity(chunk)
+    for wanted in np.unique(cells):
+        own = np.flatnonzero(cells == wanted).tolist()
+        if not wanted:
+            scores[own] = screening.screen(read, params, hu, reading, [maskings[n] for n in own], chunk=chunk)
+            continue
+        for block in blocks(len(own), size):
+            numbers = own[block]
+            rows = (
+                np.array([maskings[n].index for n in numbers], np.int32),
+                first[numbers].astype(np.int32),
+                np.stack([_patch(hu, maskings[n], first[n], wanted, factor) for n in numbers]),
+                np.stack([maskings[n].scope for n in numbers]),
+            )
+            filled = tuple(padded(row, size) for row in rows)
+            found = changes(prepare, contrast, chunk, params, reading.kept, reading.nam, filled, len(numbers))
+            scores[numbers] = found[: len(numbers)]
+    return scores
+
+
+def place(maskings: Sequence[Masking], size: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Finds each masked copy's window.
+
+    Args:
+        maskings: P candidates.
+        size: S, pixels along the slice's edge.
+        factor: pixels of the slice per pixel of the network's input.
+
+    Returns:
+        The first cell (P, 2), and the window's cells (P,) of `CELLS`; 0 where none holds the masked pixels, or
+        where the window were larger than the image.
+    """
+    boxes = np.array([[(s.start, s.stop) for s in _box(m.mask)] for m in maskings]).reshape(-1, 2, 2)
+    # A candidate is grown by a pixel before it is filled.
+    low, high = np.maximum(boxes[..., 0] - 1, 0), np.minimum(boxes[..., 1] + 1, size)
+    first, needed = windows.reach(low // factor, -(-high // factor))
+    whole = size // factor // windows.CELL
+    sizes = np.array([*(c for c in CELLS if c <= whole), 0])
+    cells = sizes[np.searchsorted(sizes[:-1], needed)]
+    # A larger window than needed stays as far inside the image as one that is not.
+    return np.minimum(first, whole + 3 - cells[:, None]), cells
+
+
+def _patch(hu: np.ndarray, masking: Masking, first: np.ndarray, cells: int, factor: int) -> np.ndarray:
+    """Returns the pixels of a masked copy (W, W) float32 in a window; outside the slice they are 0."""
+    width = factor * windows.side(cells)
+    row, column = factor * windows.corner(first)
+    patch = np.zeros((width, width), np.float32)
+    inside = tuple(slice(max(-at, 0), min(hu.shape[1] - at, width)) for at in (row, column))
+    there = tuple(
+        slice(at + side.start, at + side.stop) for at, side in zip((row, column), inside, strict=True)
+    )
+    grown = ndimage.binary_dilation(masking.mask[there])
+    patch[inside] = np.where(grown, np.float32(masking.value), hu[masking.index][there])
+    return patch
+
+
+def _box(mask: np.ndarray) -> tuple[slice, slice]:
+    return ndimage.find_objects(mask.astype(np.uint8))[0]
+
+
+def _side(kept: Kept) -> int:
+    """Returns the pixels along the edge of the network's input."""
+    return kept.inputs["conv1_1"].shape[1] - 2 * windows.MARGIN

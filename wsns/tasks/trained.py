@@ -1,0 +1,74 @@
+"""What training left, as segmentation uses it: networks with the parameters of their best epochs."""
+
+import functools
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from wsns.data.records.slices import Slices
+from wsns.models import build
+from wsns.models.preprocess import enlarge
+from wsns.segmentation import incremental, pipeline, screening
+from wsns.segmentation.batches import blocks, padded
+from wsns.segmentation.nam import nothing, read_function
+from wsns.segmentation.options import Options
+from wsns.segmentation.pipeline import Network
+from wsns.segmentation.regions import Screen
+from wsns.training import checkpoints
+
+Trained = Mapping[str, tuple[build.Network, Any]]
+"""By name a network and its parameters."""
+
+CPU_COPIES, COPIES = 2, 32
+"""Masked copies at once: a processor gains nothing from more, and what fills the last call up costs it time."""
+
+
+def load_trained(config: ConfigDict, workdir: pathlib.Path) -> Trained:
+    """Returns the networks of a config with the parameters of their best epochs."""
+    return {
+        name: (build.build(config, name), checkpoints.best_params(workdir / name / "checkpoints"))
+        for name in config.models
+    }
+
+
+def weak_networks(
+    config: ConfigDict, trained: Trained, options: Options
+) -> tuple[dict[int, Network], Screen]:
+    """Returns the weakly supervised networks by number of GAPs, and the screening by the 1-GAP network."""
+    weak = {int(name[-1]): of for name, of in trained.items() if name != "unet"}
+    incrementally = options.screening == "incremental"
+    networks = {}
+    for gaps, (network, params) in weak.items():
+        keep = incremental.keep if incrementally and gaps == 1 else nothing
+        read = read_function(network.apply, network.prepare, config.data.crop, keep=keep)
+        networks[gaps] = read, params
+    read, params = networks[1]
+    if incrementally:
+        first = functools.partial(incremental.screen, read, weak[1][0].prepare, params)
+    else:
+        first = functools.partial(screening.screen, read, params)
+    copies = options.copies or (CPU_COPIES if jax.default_backend() == "cpu" else COPIES)
+    return networks, functools.partial(first, chunk=copies)
+
+
+def method_input(slices: Slices) -> pipeline.Slices:
+    """Returns what the method is told of slices: never an outline, but whether there may be two nodules."""
+    return pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.maximum(slices.count, 1))
+
+
+def segment_supervised(
+    network: build.Network, params: Any, hu: np.ndarray, batch: int
+) -> Iterator[np.ndarray]:
+    """Yields the U-Net's probability (S, S) of each pixel of crops (N, S, S) in HU."""
+    for block in blocks(len(hu), batch):
+        found = _pixel_probability(network.module, network.prepare, params, padded(hu[block], batch))
+        yield from np.asarray(found)[: block.stop - block.start]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _pixel_probability(module: Any, prepare: Any, params: Any, hu: jax.Array) -> jax.Array:
+    return jax.nn.sigmoid(enlarge(module.apply({"params": params}, prepare(hu)), hu.shape[-1]))
