@@ -12,8 +12,8 @@ def get_config() -> ConfigDict:
     """Returns every field with its default."""
     config = ConfigDict()
     # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not
-    # done yet; 'grid' searches rate, decay and batch; 'accounting' counts what the readers drew; 'weights' fetches
-    # or checks ImageNet's; 'pretrain_shapes' makes the embedded trunk.
+    # done yet; 'tune' searches the thresholds of 'segment'; 'grid' rate, decay and batch; 'accounting' counts what
+    # the readers drew; 'weights' fetches or checks ImageNet's; 'pretrain_shapes' makes the embedded trunk.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
@@ -144,6 +144,20 @@ def get_config() -> ConfigDict:
     # Slices per call of a network, and masked copies; 0 copies take what suits the device.
     segment.batch = 8
     segment.copies = 0
+
+    # The task 'tune': for each field of 'segment', values to try besides its own.
+    config.tune = tune = ConfigDict()
+    tune.fields = fields = ConfigDict()
+    fields.sigma = (2.0, 4.0, 6.0)
+    fields.tau = (0.3, 0.4, 0.5, 0.6, 0.7)
+    fields.reach = (0.3, 0.5, 0.7)
+    fields.beta = (0.1, 0.3, 1.0)
+    fields.openings = ((1.5,), (1.5, 3.0), (3.0,))
+    fields.reestimate = (False, True)
+    fields.fill = ("parenchyma", "floor", "mean")
+    fields.outline = ("compact", "eq4")
+    # A value must raise the mean Dice by more than this to replace the one before.
+    tune.least = 0.005
 
     config.evaluate = evaluate = ConfigDict()
     # Draws of patients behind each interval.

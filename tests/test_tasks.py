@@ -106,6 +106,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
         ("--config.fit.input=disk", "config.fit.input='disk': choose one of auto, device, host, stream"),
         ("--config.fit.portions=0", "config.fit.portions=0: must be at least 1"),
         ("--config.segment.tau=1.5", "config.segment.tau=1.5: must lie between 0 and 1"),
+        ("--config.tune.fields.tau=(0.5,2.0)", "config.segment.tau=2.0: must lie between 0 and 1"),
         ("--config.model.dtype=float16", "choose 'float32' or 'bfloat16'"),
         ("--config.data.exclude=LIDC-IDRI-9999", "LIDC-IDRI-9999"),
     ):
@@ -134,6 +135,27 @@ def test_every_slice_is_searched_and_screened_the_same_in_full(run, tmp_path):
     for a, b in zip(found, again, strict=True):
         for name in a:
             np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_thresholds_are_tuned_on_the_validation_split(run):
+    workdir, _ = run
+    before = written(workdir)
+    done = main(workdir, "--config.task=tune")
+    assert done.returncode == 0, done.stderr[-3000:]
+    tuned = json.loads((workdir / "tuned.json").read_text())
+    positive = {
+        (row["series"], row["z"])
+        for row in rows(workdir / "records" / "slices.csv")
+        if row["split"] == "validation" and row["label"] == "1"
+    }
+    assert tuned["slices"] == len(positive)
+    assert [(t["field"], t["value"]) for t in tuned["trials"]] == [
+        ("tau", 0.5), ("tau", 0.8), ("outline", "compact"), ("outline", "eq4"),
+    ]  # fmt: skip
+    assert set(tuned["segment"]) == {"tau", "outline"}
+    assert (workdir / "tuned.txt").read_text() in done.stdout
+    changed = {p.relative_to(workdir).parts[0] for p, at in written(workdir).items() if before.get(p) != at}
+    assert changed == {"tuned.json", "tuned.txt", "stamps", "config.json", "environment.json"}
 
 
 def test_a_changed_field_redoes_only_what_depends_on_it(run):

@@ -1,6 +1,8 @@
 """Work that a thread does while another waits for it."""
 
 import collections
+import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -19,3 +21,10 @@ def ahead(function: Callable[[Item], Made], items: Iterable[Item], count: int = 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+@contextlib.contextmanager
+def threads() -> Iterator[Callable[..., Iterator[Any]]]:
+    """Gives a `map` that uses all cores, as far as Python lets it."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield pool.map

@@ -18,7 +18,7 @@ from wsns.segmentation.energy import lung_box
 from wsns.segmentation.icm import icm
 from wsns.segmentation.nam import ReadFunction, Reading
 from wsns.segmentation.options import Options
-from wsns.segmentation.regions import Screen, propose, screen_regions
+from wsns.segmentation.regions import Screen, choose_regions, propose, score_regions
 from wsns.segmentation.results import SliceResult
 
 Network = tuple[ReadFunction, Any]
@@ -77,9 +77,9 @@ def segment_slices(
         return part.hu, readings[1], propose_slices(part, readings, options, each)
 
     return (
-        result
+        choose_regions(scored, options)
         for hu, reading, proposed in ahead(begin, blocks(len(slices.hu), options.batch))
-        for result in screen_regions(proposed, hu, reading, screen, options)
+        for scored in score_regions(proposed, range(len(hu)), hu, reading, screen)
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -64,44 +65,62 @@ def propose(
     return {gaps: tuple(region(first, gaps) for first in firsts) for gaps in sorted(nams)}, whole_lung
 
 
-def screen_regions(
-    found: Sequence[SliceResult], hu: np.ndarray, reading: Reading, screen: Screen, options: Options
+def score_regions(
+    found: Sequence[SliceResult], rows: Sequence[int], hu: np.ndarray, reading: Reading, screen: Screen
 ) -> list[SliceResult]:
-    """Scores the candidates of many slices together, those that variants share once, and chooses.
+    """Scores the candidates of many slices together; what is asked for twice is screened once.
 
     Args:
-        found: N slices with their regions, see `propose`.
+        found: results with their regions, see `propose`.
+        rows: which slice each result is of; several may be of one, as variants of a threshold are.
         hu: (N, S, S) in HU.
         reading: of the 1-GAP network.
         screen: see `Screen`.
-        options: the thresholds.
 
     Returns:
-        The slices, their regions with `scores` and `chosen`.
+        The results, their regions with `scores`.
     """
-    maskings: dict[tuple[int, int, bytes], Masking] = {}
-    for n, result in enumerate(found):
-        for r, region in _numbered(result.regions):
-            for mask, value in zip(region.candidates, region.fill, strict=True):
-                maskings.setdefault((n, r, mask.tobytes()), Masking(n, mask, float(value), region.first))
+    maskings: dict[tuple[int, float, bytes, bytes], Masking] = {}
+
+    def wanted(row: int, region: Region) -> Iterator[tuple[int, float, bytes, bytes]]:
+        first = np.packbits(region.first).tobytes()
+        for mask, value in zip(region.candidates, region.fill.tolist(), strict=True):
+            key = row, value, np.packbits(mask).tobytes(), first
+            maskings.setdefault(key, Masking(row, mask, value, region.first))
+            yield key
+
+    keys = [
+        [list(wanted(row, region)) for region in _all(result)]
+        for row, result in zip(rows, found, strict=True)
+    ]
     scores = dict(zip(maskings, screen(hu, reading, list(maskings.values())), strict=True))
 
-    def screened(n: int, r: int, region: Region) -> Region:
-        own = np.array([scores[n, r, mask.tobytes()] for mask in region.candidates], np.float32)
-        return dataclasses.replace(region, scores=own, chosen=choose(own, region.candidates, options.outline))
+    def scored(result: SliceResult, own: list[Any]) -> SliceResult:
+        numbers = iter(own)
+        return _changed(result, lambda region: _with_scores(region, [scores[key] for key in next(numbers)]))
 
-    return [
-        dataclasses.replace(
-            result,
-            regions={
-                gaps: tuple(screened(n, r, region) for r, region in enumerate(variant))
-                for gaps, variant in result.regions.items()
-            },
-        )
-        for n, result in enumerate(found)
-    ]
+    return [scored(result, own) for result, own in zip(found, keys, strict=True)]
 
 
-def _numbered(regions: Regions) -> Iterator[tuple[int, Region]]:
-    for variant in regions.values():
-        yield from enumerate(variant)
+def choose_regions(result: SliceResult, options: Options) -> SliceResult:
+    """Picks the candidate of each region by its scores, see `wsns.segmentation.outline.choose`."""
+    return _changed(
+        result,
+        lambda region: dataclasses.replace(
+            region, chosen=choose(region.scores, region.candidates, options.outline)
+        ),
+    )
+
+
+def _all(result: SliceResult) -> Iterator[Region]:
+    for variant in result.regions.values():
+        yield from variant
+
+
+def _changed(result: SliceResult, change: Callable[[Region], Region]) -> SliceResult:
+    regions = {gaps: tuple(change(region) for region in variant) for gaps, variant in result.regions.items()}
+    return dataclasses.replace(result, regions=regions)
+
+
+def _with_scores(region: Region, scores: Sequence[float]) -> Region:
+    return dataclasses.replace(region, scores=np.array(scores, np.float32))

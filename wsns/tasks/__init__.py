@@ -13,9 +13,9 @@ from wsns import workdir as files
 from wsns.data.records.slices import VERSION
 from wsns.errors import InputError
 from wsns.models.build import MODELS, build
-from wsns.segmentation.options import Options
 from wsns.tasks.examples import check
 from wsns.tasks.summary import summary
+from wsns.tasks.thresholds import check as check_thresholds
 from wsns.tasks.weights import ensure
 
 STEPS = {
@@ -23,6 +23,7 @@ STEPS = {
     "train": ("train",),
     "grid": ("grid",),
     "segment": ("train", "segment"),
+    "tune": ("train", "tune"),
     "table1": ("train", "segment", "evaluate"),
 }
 """Tasks that begin with the records, and the steps that follow."""
@@ -80,8 +81,8 @@ def _check(config: ConfigDict) -> None:
             f"config.models={tuple(config.models)}: the grid is over the weakly supervised networks' settings; leave "
             "'unet' out"
         )
-    Options(**config.segment.to_dict())
-    if config.task in ("segment", "table1") and "gap1" not in config.models:
+    check_thresholds(config)
+    if config.task in ("segment", "tune", "table1") and "gap1" not in config.models:
         raise InputError(
             f"config.models={tuple(config.models)}: 1-GAP detects and screens for all; add 'gap1' (of {MODELS})"
         )

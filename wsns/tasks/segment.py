@@ -3,13 +3,11 @@
 Leaves one folder per scan in `masks/`, complete or not there, and `cases.csv`.
 """
 
-import contextlib
 import itertools
 import os
 import pathlib
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,11 +15,10 @@ from ml_collections import ConfigDict
 
 from wsns import progress
 from wsns import workdir as files
-from wsns.background import ahead
+from wsns.background import ahead, threads
 from wsns.data.records import input as records
 from wsns.data.records.slices import Slices
 from wsns.evaluation.cases import Case, case_row, read_cases, write_cases
-from wsns.processes import cores
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
@@ -50,7 +47,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     missing = [series for series in scans if not folders[series].exists()]
     todo = slices.take(np.concatenate([np.zeros(0, int), *(scans[series] for series in missing)]))
     left_out = 0
-    with progress.bar(len(slices), "segment", initial=len(slices) - len(todo)) as shown, _threads() as each:
+    with progress.bar(len(slices), "segment", initial=len(slices) - len(todo)) as shown, threads() as each:
         networks, screen = weak_networks(config, trained, options)
         weak = segment_slices(method_input(todo), networks, screen, options, ahead=ahead, each=each)
         unet = segment_supervised(*trained["unet"], todo.hu, options.batch) if "unet" in trained else None
@@ -61,13 +58,6 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     cases = [case for folder in folders.values() for case in read_cases(folder / "cases.csv")]
     write_cases(workdir / "cases.csv", cases)
     stamps.mark_done("segment", inputs)
-
-
-@contextlib.contextmanager
-def _threads() -> Iterator[Any]:
-    """Gives a `map` that uses all cores, as far as Python lets it."""
-    with ThreadPoolExecutor(cores(0)) as pool:
-        yield pool.map
 
 
 def _write_scan(

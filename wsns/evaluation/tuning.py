@@ -1,0 +1,105 @@
+"""A search for the method's thresholds, one field after another, by Dice against the outlines of some slices."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate, patient_weights
+from wsns.evaluation.metrics import dice
+from wsns.segmentation.batches import blocks
+from wsns.segmentation.options import Options
+from wsns.segmentation.pipeline import Network, Slices, propose_slices, read_slices
+from wsns.segmentation.regions import Screen, choose_regions, score_regions
+from wsns.segmentation.results import SliceResult
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trial:
+    """One value of a field: its mean `dice` over slices, and the `gain` over the value held before."""
+
+    field: str
+    value: Any
+    dice: Estimate
+    gain: Estimate
+    chosen: bool
+
+
+def compare(
+    slices: Slices,
+    outlines: np.ndarray,
+    networks: Mapping[int, Network],
+    screen: Screen,
+    options: Sequence[Options],
+    each: Callable[..., Iterator[Any]] = map,
+) -> Iterator[np.ndarray]:
+    """Segments slices with several options, sharing what they have in common, a block at a time.
+
+    Args:
+        slices: N of them.
+        outlines: (N, S, S) bool, what should be found.
+        networks: see `wsns.segmentation.pipeline.segment_slices`.
+        screen: likewise.
+        options: K of them; the first one's `batch` counts.
+        each: likewise.
+
+    Yields:
+        (K, n) for the next n slices: the fine result's Dice, mean over the networks.
+    """
+    for block in blocks(len(slices.hu), options[0].batch):
+        part = slices.take(block)
+        readings = read_slices(part.hu, networks, options[0].batch)
+        found = [result for own in options for result in propose_slices(part, readings, own, each)]
+        count = len(part.hu)
+        scored = score_regions(found, [*range(count)] * len(options), part.hu, readings[1], screen)
+        values = [
+            _dice(choose_regions(result, options[number // count]), outlines[block][number % count])
+            for number, result in enumerate(scored)
+        ]
+        yield np.reshape(values, (len(options), count))
+
+
+def search(
+    start: Options,
+    fields: Mapping[str, Sequence[Any]],
+    score: Callable[[Sequence[Options]], np.ndarray],
+    patients: Sequence[str],
+    *,
+    least: float = 0.0,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Iterator[Trial]:
+    """Goes through the fields once, in their order; each keeps the best of its values.
+
+    Args:
+        start: what every field has at first.
+        fields: the values to try besides.
+        score: of K options the Dice (K, N) on N slices.
+        patients: (N,), whose slice each is.
+        least: a value replaces the one held only where it raises the mean Dice by more than this.
+        draws: of patients, behind each interval.
+        seed: of the draws.
+
+    Yields:
+        A trial for each value of each field, the one held before first. The chosen ones, together, are the result.
+    """
+    names, rows = np.unique(np.asarray(patients), return_inverse=True)
+    weights = patient_weights(len(names), draws=draws, seed=seed)[:, rows]
+    total = weights.sum(axis=1)
+    for field, values in fields.items():
+        held = getattr(start, field)
+        tried = [held, *(value for value in values if value != held)]
+        options = [dataclasses.replace(start, **{field: value}) for value in tried]
+        means = score(options) @ weights.T / total
+        best = int(np.argmax(means[:, 0]))
+        if means[best, 0] <= means[0, 0] + least:
+            best = 0
+        for number, value in enumerate(tried):
+            gain = estimate(means[number] - means[0])
+            yield Trial(field, value, estimate(means[number]), gain, number == best)
+        start = options[best]
+
+
+def _dice(result: SliceResult, outline: np.ndarray) -> float:
+    return float(np.mean([dice(result.fine(gaps), outline) for gaps in result.probabilities]))

@@ -1,0 +1,26 @@
+"""The method's thresholds and what is to be tried in their place, checked before anything else is done."""
+
+import dataclasses
+
+from ml_collections import ConfigDict
+
+from wsns.errors import InputError
+from wsns.segmentation.options import Options
+
+NOT_TUNED = ("batch", "copies", "screening", "detect")
+"""Fields that change no outline, and the one that is the classifier's."""
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses thresholds that no run can have, and fields and values that can't be tried.
+
+    Raises:
+        InputError: with the field.
+    """
+    options = Options(**config.segment.to_dict())
+    known = {field.name for field in dataclasses.fields(Options)}.difference(NOT_TUNED)
+    for name, values in config.tune.fields.items():
+        if name not in known:
+            raise InputError(f"config.tune.fields.{name}: choose of {', '.join(sorted(known))}")
+        for value in values:
+            dataclasses.replace(options, **{name: value})
