@@ -48,9 +48,8 @@ def problem(hu: np.ndarray, box: np.ndarray, means: Sequence[float] | np.ndarray
     """
     intensity = np.clip(hu[box].astype(np.float64), *WINDOW)
     deviation = intensity - np.asarray(means, np.float64)[:, None]
-    number = np.full(
-        np.add(box.shape, (1, 2)), -1
-    )  # a margin below and at both sides, for pairs that leave the slice
+    # A margin below and at both sides is for pairs that leave the slice.
+    number = np.full(np.add(box.shape, (1, 2)), -1)
     number[:-1, 1:-1][box] = np.arange(len(intensity))
     own = number[:-1, 1:-1]
     pairs = []

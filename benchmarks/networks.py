@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from random_network import he_params
 
 from wsns.models import size as sizes
 from wsns.models.preprocess import LUNG, prepare
@@ -136,20 +137,6 @@ def measure(gaps: int, flags: argparse.Namespace) -> dict[str, Any]:
         "slices_per_second": speed,
         "gflop_per_slice": sizes.flops(module, flags.size) / 1e9,
     }
-
-
-def he_params(module: nn.Module, size: int) -> Any:
-    """Returns random parameters that keep the scale of activations, so that logits can be compared."""
-    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))["params"]
-    rng = np.random.default_rng(0)
-
-    def draw(shape: Any) -> np.ndarray:
-        fan_in = max(1, np.prod(shape.shape[:-1]))
-        return (rng.normal(size=shape.shape) * np.sqrt(2 / fan_in) * (len(shape.shape) > 1)).astype(
-            np.float32
-        )
-
-    return jax.tree.map(draw, shapes)
 
 
 def ours(module: nn.Module, params: Any, hu: np.ndarray, label: np.ndarray) -> Competitor:

@@ -31,9 +31,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import jax
 import numpy as np
+from nodule_slices import nodule_slices
 
-from wsns.data.records import plan
-from wsns.data.records.scan import scan_records
 from wsns.errors import InputError
 from wsns.segmentation.energy import lung_box
 from wsns.segmentation.icm import converge
@@ -78,9 +77,11 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: if the folder holds no scan that can be used.
     """
-    cases = nodule_slices(
+    found = nodule_slices(
         flags.manual_dir, *((QUICK_SCANS, QUICK_SLICES) if flags.quick else (SCANS, SLICES))
     )
+    boxes = [np.asarray(lung_box(lungs)) for lungs in found.lungs]
+    cases = [(hu, box) for hu, box in zip(found.hu, boxes, strict=True) if box.any()]
     two = (METHOD.means[0], METHOD.means[-1])
     settings = [
         measure(cases, means, beta, reestimate)
@@ -105,20 +106,6 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-
-
-def nodule_slices(folder: str, scans: int, most: int) -> list[Case]:
-    """Returns crops with a nodule as the records hold them, evenly taken from each scan, at most `most`."""
-    choice = plan.Options(manual_dir=folder, max_scans=scans)
-    made = plan.make_plan(choice, lambda items, _: items)
-    cases: list[Case] = []
-    for uid in made.source.series:
-        slices = scan_records(made.scans[uid], made.source.read(uid), choice.rules).slices
-        positive = np.flatnonzero(slices.label)
-        chosen = positive[np.unique(np.linspace(0, len(positive) - 1, most).round().astype(int))]
-        boxes = [np.asarray(lung_box(slices.lungs[n])) for n in chosen]
-        cases += [(slices.hu[n], box) for n, box in zip(chosen, boxes, strict=True) if box.any()]
-    return cases
 
 
 def measure(cases: Sequence[Case], means: Sequence[float], beta: float, reestimate: bool) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+import statistics
 import subprocess
 import sys
 
@@ -68,3 +69,40 @@ def test_phases_ends_with_a_line_of_json_in_which_no_cut_is_beaten():
     assert settings[4, 0.3, True]["means"] != [-900, -700, -600, -200]
     assert found["gap_percent"] == settings[4, 0.3, False]["gap_percent"]
     assert "LIDC twin: 7 slices with a nodule" in done.stdout
+
+
+@pytest.mark.slow
+def test_screening_ends_with_a_line_of_json_in_which_all_scores_agree():
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "screening.py", "--size=128", "--width=0.0625"]
+    done = subprocess.run([*command, "--quick", "--json"], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["max_difference"] == 0
+    assert [row["candidates"] for row in found["rows"]] == [4, 16]
+    assert all(row["largest_score"] > 0 for row in found["rows"])
+    for other in ("full", "loop"):
+        ratios = [row["seconds"][other] / row["seconds"]["incremental"] for row in found["rows"]]
+        assert found[f"incremental_vs_{other}"] == pytest.approx(statistics.geometric_mean(ratios), abs=0.01)
+
+
+@pytest.mark.slow
+def test_method_ends_with_a_line_of_json_in_which_shares_add_up():
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "method.py", "--size=128", "--width=0.0625"]
+    done = subprocess.run([*command, "--quick", "--json"], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    speed = found["slices_per_second"]
+    assert found["time_vs_network"] == pytest.approx(speed["networks"] / speed["method"], rel=0.02)
+    assert sum(found["shares"].values()) == pytest.approx(1, abs=0.01)
+    assert found["copies_per_slice"] > 0
+    assert "LIDC twin, untrained networks: 4 slices with a nodule" in done.stdout
+
+
+def test_screening_and_method_refuse_bad_options_in_one_line():
+    for name, argument in (
+        ("screening", "--size=100"),
+        ("screening", "--counts=0"),
+        ("method", "--slices=0"),
+    ):
+        command = [sys.executable, conftest.ROOT / "benchmarks" / f"{name}.py", argument]
+        failed = subprocess.run(command, capture_output=True, text=True)
+        assert failed.returncode == 2
+        assert "error: --size is a multiple of 16 and divides 384" in failed.stderr

@@ -5,7 +5,7 @@ import pytest
 from icm_cases import energy_by_loops, noisy
 
 from wsns.segmentation.energy import MEANS, clip
-from wsns.segmentation.icm import OUTSIDE, converge, icm, phase_means, to_planes
+from wsns.segmentation.icm import OUTSIDE, ascending, converge, from_planes, icm, phase_means, to_planes
 
 
 def test_phase_means_are_those_of_the_pixels_in_the_box_and_an_empty_phase_keeps_its_own():
@@ -63,6 +63,25 @@ def test_the_first_sweep_is_not_taken_for_the_end_where_only_the_means_are_off()
     assert int(moved.labels[1, 1]) == 1
     np.testing.assert_allclose(moved.means, [-900, -365], rtol=1e-6)
     np.testing.assert_array_equal(fixed.means, [-900, -200])
+
+
+def test_phases_are_renumbered_by_their_means_and_pixels_outside_stay_outside():
+    labels = np.array([[0, 1, 2, 3], [OUTSIDE, 2, 1, OUTSIDE]])
+    planes, means = ascending(to_planes(jnp.array(labels)), jnp.array([-700.0, -820.0, -100.0, -500.0]))
+    np.testing.assert_array_equal(means, [-820, -700, -500, -100])
+    np.testing.assert_array_equal(from_planes(planes), [[1, 0, 3, 2], [OUTSIDE, 3, 0, OUTSIDE]])
+
+
+@pytest.mark.parametrize("seed", [12, 33])
+def test_phases_whose_means_cross_still_end_by_ascending_density(seed):
+    """In two tissues under heavy noise and a dear boundary the second phase's mean crosses another's."""
+    rng = np.random.default_rng(seed)
+    hu = (rng.choice([-883.0, -380.0], (16, 16)) + rng.normal(0, 150, (16, 16))).astype(np.float32)
+    found = converge(hu, np.ones(hu.shape, bool), beta=1.0, reestimate=True)
+    labels, clipped = np.asarray(found.labels), np.clip(hu, -1000, 400)
+    assert (np.diff(found.means) > 0).all()
+    for phase, mean in enumerate(np.asarray(found.means)):
+        assert clipped[labels == phase].mean() == pytest.approx(mean, abs=1e-2)
 
 
 def test_many_slices_with_means_of_their_own_equal_each_alone():

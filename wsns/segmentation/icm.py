@@ -22,7 +22,6 @@ NEIGHBOURS = tuple(
     (dy, dx, DIAGONAL if dy and dx else 1.0) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx
 )
 
-
 State = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 """Planes, means, sweeps made, whether the last one changed a label."""
 
@@ -31,7 +30,7 @@ class Phases(NamedTuple):
     """What `converge` ends with.
 
     labels: (S, S) int32, the phase of each pixel; 0 outside the box.
-    means: (phases,) float32 in HU.
+    means: (phases,) float32 in HU, ascending.
     sweeps: scalar int32, how many were made, the last one included that changed nothing.
     """
 
@@ -95,6 +94,18 @@ def phase_means(planes: jax.Array, intensity: jax.Array, means: jax.Array) -> ja
     return means + rest.sum(axes) / jnp.maximum(of.sum(axes), 1)
 
 
+def ascending(planes: jax.Array, means: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Renumbers the phases by ascending mean, at the same energy: means of their own may have crossed.
+
+    Args:
+        planes: labels by colour (2, 2, h, w), `OUTSIDE` outside the box.
+        means: (phases,) in HU.
+    """
+    order = jnp.argsort(means)
+    rank = jnp.argsort(order).astype(planes.dtype)
+    return jnp.where(planes == OUTSIDE, OUTSIDE, rank[planes]), means[order]
+
+
 @functools.partial(jax.jit, static_argnames=("sweeps", "reestimate"))
 def converge(
     hu: jax.Array,
@@ -139,6 +150,8 @@ def converge(
 
     state = (start, first, jnp.int32(0), jnp.bool_(True))
     planes, last, done, _ = jax.lax.while_loop(lambda s: s[3] & (s[2] < sweeps), sweep, state)
+    if reestimate:
+        planes, last = ascending(planes, last)
     return Phases(jnp.maximum(from_planes(planes)[:rows, :columns], 0), last, done)
 
 

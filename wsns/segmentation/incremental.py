@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from scipy import ndimage
 
+from wsns.data.lungs.morphology import box
 from wsns.models import windows
 from wsns.models.vgg import Output
 from wsns.segmentation import nam as nams
@@ -138,7 +139,7 @@ def place(maskings: Sequence[Masking], size: int, factor: int) -> tuple[np.ndarr
         The first cell (P, 2), and the window's cells (P,) of `CELLS`; 0 where none holds the masked pixels, or
         where the window were larger than the image.
     """
-    boxes = np.array([[(s.start, s.stop) for s in _box(m.mask)] for m in maskings]).reshape(-1, 2, 2)
+    boxes = np.array([[(s.start, s.stop) for s in box(m.mask)] for m in maskings]).reshape(-1, 2, 2)
     # A candidate is grown by a pixel before it is filled.
     low, high = np.maximum(boxes[..., 0] - 1, 0), np.minimum(boxes[..., 1] + 1, size)
     first, needed = windows.reach(low // factor, -(-high // factor))
@@ -161,10 +162,6 @@ def _patch(hu: np.ndarray, masking: Masking, first: np.ndarray, cells: int, fact
     grown = ndimage.binary_dilation(masking.mask[there])
     patch[inside] = np.where(grown, np.float32(masking.value), hu[masking.index][there])
     return patch
-
-
-def _box(mask: np.ndarray) -> tuple[slice, slice]:
-    return ndimage.find_objects(mask.astype(np.uint8))[0]
 
 
 def _side(kept: Kept) -> int:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
-EIGHT = np.ones((3, 3), bool)
+from wsns.data.lungs.morphology import EIGHT, box
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,15 +50,15 @@ def blobs(smoothed: np.ndarray, hull: np.ndarray, tau: float) -> list[Blob]:
     region = hull & (smoothed > tau * top)
     if top <= 0 or not region.any():
         return []
-    box = ndimage.find_objects(region.astype(np.uint8))[0]
-    basins, count = _basins(smoothed[box], region[box])
+    near = box(region)
+    basins, count = _basins(smoothed[near], region[near])
     height = np.full(count + 1, -np.inf)
-    np.maximum.at(height, basins, smoothed[box])
+    np.maximum.at(height, basins, smoothed[near])
     height = height[1:]
-    prominence = _prominences(smoothed[box], basins, height)
+    prominence = _prominences(smoothed[near], basins, height)
     order = sorted(range(count), key=lambda b: (-prominence[b], -height[b], b))
     boxes = ndimage.find_objects(basins)
-    corner = box[0].start, box[1].start
+    corner = near[0].start, near[1].start
     return [_blob(smoothed, corner, boxes[b], basins[boxes[b]] == b + 1, float(prominence[b])) for b in order]
 
 
@@ -132,21 +132,26 @@ def _prominences(values: np.ndarray, basins: np.ndarray, height: np.ndarray) -> 
 
 
 def _saddles(values: np.ndarray, basins: np.ndarray) -> list[tuple[float, int, int]]:
-    """Returns (height, basin, basin), descending, of every neighbouring pair of pixels in different basins.
+    """Returns (height, basin, basin) of the highest saddle between any two basins, from the highest down.
 
-    A flooded pixel is reached from its peak without passing below its own value, so the lower of two such
-    pixels is on a path between the peaks, and the best of them is the saddle.
+    A flooded pixel is reached from its peak without passing below its own value, so the lower of two
+    neighbouring pixels in different basins is on a path between the peaks, and the best of them is the saddle.
     """
-    found = []
     rows, columns = values.shape
+    heights, pairs = [], []
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
         here = (slice(0, rows - dy), slice(max(-dx, 0), columns - max(dx, 0)))
         there = (slice(dy, rows), slice(max(dx, 0), columns - max(-dx, 0)))
         a, b = basins[here], basins[there]
         meet = (a > 0) & (b > 0) & (a != b)
-        pass_height = np.minimum(values[here][meet], values[there][meet])
-        found += list(zip(pass_height.tolist(), (a[meet] - 1).tolist(), (b[meet] - 1).tolist(), strict=True))
-    return sorted(found, key=lambda saddle: (-saddle[0], saddle[1:]))
+        heights.append(np.minimum(values[here][meet], values[there][meet]))
+        pairs.append(np.sort(np.stack([a[meet], b[meet]]) - 1, axis=0))
+    height, (low, high) = np.concatenate(heights), np.concatenate(pairs, axis=1)
+    order = np.lexsort((high, low, -height))
+    height, low, high = height[order], low[order], high[order]
+    _, first = np.unique(low.astype(np.int64) << 32 | high, return_index=True)
+    first.sort()
+    return list(zip(height[first].tolist(), low[first].tolist(), high[first].tolist(), strict=True))
 
 
 def _blob(

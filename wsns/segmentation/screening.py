@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
+from wsns.data.lungs.morphology import box
 from wsns.errors import InputError
 from wsns.segmentation.batches import blocks, in_chunks, padded
 from wsns.segmentation.nam import ReadFunction, Reading
@@ -153,8 +154,7 @@ def fill_values(hu: np.ndarray, lungs: np.ndarray, candidates: np.ndarray, fill:
 
 
 def _parenchyma(hu: np.ndarray, lungs: np.ndarray, candidate: np.ndarray) -> float:
-    box = ndimage.find_objects(candidate.astype(np.uint8))[0]
-    near = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in box)
+    near = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in box(candidate))
     around = lungs[near] & ~ndimage.binary_dilation(candidate[near])
     if around.any():
         return float(np.median(hu[near][around]))
