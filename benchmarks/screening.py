@@ -85,7 +85,7 @@ def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
         read_function(apply, ready, CROP, keep=keep)
         for keep in (lambda output, images: None, incremental.keep)
     )
-    hu = np.random.default_rng(0).normal(PARENCHYMA, 60, (1, CROP, CROP)).astype(np.float32)
+    hu = np.random.default_rng(0).normal(PARENCHYMA, 60, (1, CROP, CROP)).astype(np.int16)
     reading_ms = {
         name: 1000 * statistics.median(seconds)
         for name, seconds in alternate(

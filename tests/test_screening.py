@@ -60,7 +60,7 @@ def scores_by_loop(hu, masks, values, scope):
     return np.array(scores)
 
 
-@pytest.mark.parametrize("count", [1, 4, 7, 40, 70])
+@pytest.mark.parametrize("count", [1, 4, 7, 40])
 def test_screening_equals_a_loop_of_single_forwards(count):
     example_ = example(count)
     scope = disc(15, 14, 11)
@@ -93,7 +93,7 @@ def test_padding_behind_the_slices_changes_nothing():
 
 
 def test_a_call_takes_whole_chunks():
-    assert [capacity(chunk) for chunk in (1, 8, 24, 64, 100)] == [64, 64, 72, 64, 100]
+    assert [capacity(chunk) for chunk in (1, 8, 24, 64, 100)] == [32, 32, 48, 64, 100]
 
 
 def test_a_change_outside_the_scope_does_not_count():
@@ -125,6 +125,6 @@ def test_fill_is_the_median_of_the_lung_around():
     np.testing.assert_array_equal(values, [-860, np.median(hu[lungs > 0])])
     assert fill_values(hu, lungs * 0, nodule[None], "parenchyma")[0] == FLOOR
     assert fill_values(hu, lungs, nodule[None], "floor")[0] == FLOOR
-    assert fill_values(hu, lungs, nodule[None], "mean")[0] == pytest.approx(hu.mean())
+    assert fill_values(hu, lungs, nodule[None], "mean")[0] == round(float(hu.mean()))
     with pytest.raises(InputError, match="fill"):
         fill_values(hu, lungs, nodule[None], "black")

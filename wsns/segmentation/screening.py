@@ -25,7 +25,7 @@ FLOOR = -32768.0
 AROUND = 12
 """Pixels around a candidate's box within which its parenchyma is looked for."""
 
-CAPACITY = 64
+CAPACITY = 32
 """Masked copies per jitted call, rounded up to whole chunks: their arrays' shapes never change."""
 
 
@@ -139,7 +139,7 @@ def fill_values(hu: np.ndarray, lungs: np.ndarray, candidates: np.ndarray, fill:
         lungs: (S, S), not 0 inside the lungs.
         candidates: (M, S, S) bool.
         fill: 'parenchyma' (median of the lung around the candidate; of all the slice's lung where none is
-            near), 'floor' (the input window's floor) or 'mean' (the slice's mean).
+            near), 'floor' (the input window's floor) or 'mean' (the slice's mean, in whole HU).
 
     Raises:
         InputError: on any other `fill`.
@@ -147,7 +147,7 @@ def fill_values(hu: np.ndarray, lungs: np.ndarray, candidates: np.ndarray, fill:
     if fill == "floor":
         return np.full(len(candidates), FLOOR, np.float32)
     if fill == "mean":
-        return np.full(len(candidates), hu.mean(), np.float32)
+        return np.full(len(candidates), np.rint(hu.mean()), np.float32)
     if fill != "parenchyma":
         raise InputError(f"fill is {fill!r}: use 'parenchyma', 'floor' or 'mean'")
     return np.array([_parenchyma(hu, lungs > 0, candidate) for candidate in candidates], np.float32)
