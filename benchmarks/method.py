@@ -235,7 +235,9 @@ def show(result: Mapping[str, Any]) -> None:
         f"width {result['width']:g}, {result['dtype']}, {result['device']}\n"
         f"  three networks alone  {speed['networks']:8.2f} slices per second\n"
         f"  the whole method      {speed['method']:8.2f} slices per second: {result['time_vs_network']:.2f} times as "
-        f"long, with {result['copies_per_slice']:g} masked copies per slice\n\n  one stage after the other:"
+        f"long, with {result['copies_per_slice']:g} masked copies per slice\n\n"
+        f"  one stage after the other, {sum(result['ms_per_slice'].values()):.0f} ms per slice (together they take "
+        f"{1000 / speed['method']:.0f}):"
     )
     for name, share in result["shares"].items():
         print(f"    {name:<26}{100 * share:5.1f} %  {result['ms_per_slice'][name]:8.1f} ms per slice")

@@ -28,9 +28,12 @@ CPU_COPIES, COPIES = 2, 32
 
 
 def load_trained(config: ConfigDict, workdir: pathlib.Path) -> Trained:
-    """Returns the networks of a config with the parameters of their best epochs."""
+    """Returns the networks of a config with the parameters of their best epochs, on the device."""
     return {
-        name: (build.build(config, name), checkpoints.best_params(workdir / name / "checkpoints"))
+        name: (
+            build.build(config, name),
+            jax.device_put(checkpoints.best_params(workdir / name / "checkpoints")),
+        )
         for name in config.models
     }
 
