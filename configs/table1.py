@@ -127,6 +127,8 @@ def get_config() -> ConfigDict:
     segment.beta = 0.3
     # Sweeps of the ICM, at most.
     segment.sweeps = 8
+    # Candidates are pieces of the 'phases', or of thresholds of the HU ('full': more, with openings of its own).
+    segment.candidates = "phases"
     # Radius in mm of the disc that closes the lungs; smaller parts of a lung (mm²) are left out.
     segment.hull_closing = 10.0
     segment.hull_part = 100.0
@@ -139,8 +141,9 @@ def get_config() -> ConfigDict:
     segment.fill = "parenchyma"
     # How masked copies go through the network: 'incremental', only what each can change, or 'full', the reference.
     segment.screening = "incremental"
-    # Which outline of the object that Eq. 4 picks: the most 'compact', or the candidate of Eq. 4 itself ('eq4').
-    segment.outline = "compact"
+    # Which outline of the object that Eq. 4 picks: the one with the steepest 'edge' on which the others agree, the
+    # most 'compact', or the candidate of Eq. 4 itself ('eq4').
+    segment.outline = "edge"
     # Slices per call of a network, and masked copies; 0 copies take what suits the device.
     segment.batch = 8
     segment.copies = 0
@@ -155,7 +158,7 @@ def get_config() -> ConfigDict:
     fields.openings = ((1.5,), (1.5, 3.0), (3.0,))
     fields.reestimate = (False, True)
     fields.fill = ("parenchyma", "floor", "mean")
-    fields.outline = ("compact", "eq4")
+    fields.outline = ("compact", "edge", "eq4")
     # A value must raise the mean Dice by more than this to replace the one before.
     tune.least = 0.005
 

@@ -9,7 +9,8 @@ from skimage.measure import label
 from wsns.data.lungs.hull import hull
 from wsns.data.lungs.morphology import dilated, opened
 from wsns.segmentation.candidates import candidates
-from wsns.segmentation.icm import icm, lung_box
+from wsns.segmentation.energy import lung_box
+from wsns.segmentation.icm import icm
 
 SIZE = 64
 EVERYWHERE = np.ones((SIZE, SIZE), bool)

@@ -156,3 +156,14 @@ def test_two_phases_and_estimated_means_are_options():
         )
         assert dice(result.fine(1), truth[0]) > 0.7
         assert set(np.unique(result.labels)) <= set(range(len(change.get("means", OPTIONS.means))))
+
+
+def test_candidates_without_phases_are_an_option():
+    hu, lungs, spacing, truth = slices([(25, 30, 4)])
+    (result,) = segment(
+        hu, lungs, spacing, np.ones(1, int), options=dataclasses.replace(OPTIONS, candidates="full")
+    )
+    assert not result.labels.any()
+    assert dice(result.fine(1), truth[0]) > 0.7
+    (phases,) = segment(hu, lungs, spacing, np.ones(1, int))
+    assert len(result.regions[1][0].candidates) != len(phases.regions[1][0].candidates)

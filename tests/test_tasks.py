@@ -150,7 +150,7 @@ def test_thresholds_are_tuned_on_the_validation_split(run):
     }
     assert tuned["slices"] == len(positive)
     assert [(t["field"], t["value"]) for t in tuned["trials"]] == [
-        ("tau", 0.5), ("tau", 0.8), ("outline", "compact"), ("outline", "eq4"),
+        ("tau", 0.5), ("tau", 0.8), ("outline", "edge"), ("outline", "eq4"),
     ]  # fmt: skip
     assert set(tuned["segment"]) == {"tau", "outline"}
     assert (workdir / "tuned.txt").read_text() in done.stdout

@@ -4,6 +4,7 @@ Opened with two discs, so that vessels and the pleura come off; nested outlines 
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -49,34 +50,46 @@ def candidates(
     inside = scope & hull
     if not inside.any():
         return Candidates(np.zeros((0, *scope.shape), bool), 0)
-    box = _with_margin(ndimage.find_objects(inside.astype(np.uint8))[0], 1, scope.shape)
+    box = box_around(inside, 1)
     smallest = max(MIN_PIXELS, min_area / spacing**2)
     found: dict[bytes, np.ndarray] = {}
     for phase in range(1, int(labels[inside].max()) + 1):
         dense = large_parts((labels[box] >= phase) & inside[box], smallest)
         # A disc is 8-connected: opened together, components give what each gives alone.
         for radius in openings:
-            for piece in _pieces(opened(dense, radius), smallest):
+            for piece in pieces(opened(dense, radius), smallest):
                 found.setdefault(np.packbits(piece).tobytes(), piece)
-    ordered = sorted(found.values(), key=lambda piece: -int(piece.sum()))
-    masks = np.zeros((min(len(ordered), limit), *scope.shape), bool)
+    return largest(list(found.values()), box, scope.shape, limit)
+
+
+def largest(
+    found: Sequence[np.ndarray], box: tuple[slice, slice], shape: tuple[int, ...], limit: int
+) -> Candidates:
+    """Returns the `limit` largest of some masks of a box, put into the slice of `shape`; ties keep their order."""
+    ordered = sorted(found, key=lambda piece: -int(piece.sum()))
+    masks = np.zeros((min(len(ordered), limit), *shape), bool)
     for mask, piece in zip(masks, ordered, strict=False):
         mask[box] = piece
     return Candidates(masks, max(len(ordered) - limit, 0))
 
 
-def _pieces(mask: np.ndarray, smallest: float) -> list[np.ndarray]:
+def pieces(mask: np.ndarray, smallest: float) -> list[np.ndarray]:
     """Returns the 8-connected parts of at least `smallest` pixels, each grown by one pixel."""
     parts, _ = ndimage.label(mask, EIGHT)
-    pieces = []
+    found = []
     for part, box in enumerate(ndimage.find_objects(parts), start=1):
         near = _with_margin(box, 1, mask.shape)
         inside = parts[near] == part
         if inside.sum() >= smallest:
             piece = np.zeros(mask.shape, bool)
             piece[near] = ndimage.binary_dilation(inside)
-            pieces.append(piece)
-    return pieces
+            found.append(piece)
+    return found
+
+
+def box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Returns the box of what is in the mask, which isn't empty, with a margin as far as the slice reaches."""
+    return _with_margin(ndimage.find_objects(mask.astype(np.uint8))[0], margin, mask.shape)
 
 
 def _with_margin(box: tuple[slice, slice], margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -12,9 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from wsns.segmentation.energy import DIAGONAL, MEANS, clip, data_cost, lung_box, variance
-
-__all__ = ["MEANS", "Phases", "converge", "icm", "lung_box"]
+from wsns.segmentation.energy import DIAGONAL, MEANS, clip, data_cost, variance
 
 OUTSIDE = -1
 COLOURS = ((0, 0), (0, 1), (1, 0), (1, 1))

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 from wsns.errors import InputError
 from wsns.segmentation.energy import MEANS
+from wsns.segmentation.outline import OUTLINES
+from wsns.segmentation.proposals import KINDS
 
 CHOICES = {
+    "candidates": KINDS,
     "fill": ("parenchyma", "floor", "mean"),
-    "outline": ("compact", "eq4"),
+    "outline": OUTLINES,
     "screening": ("incremental", "full"),
 }
 
@@ -26,6 +29,7 @@ class Options:
         reestimate: whether each sweep of the ICM ends with the means of its phases; else they stay.
         beta: weight of the boundary in the phases' energy.
         sweeps: most sweeps of the ICM.
+        candidates: pieces of the 'phases', or of thresholds of the HU ('full', which uses no phases).
         hull_closing: mm, radius of the disc that closes the lungs.
         hull_part: mm2, smaller parts of a lung are left out of the hull.
         openings: pixels, radii of the discs that detach candidates from vessels.
@@ -33,7 +37,7 @@ class Options:
         max_candidates: per scope; beyond that the largest stay.
         fill: what a masked candidate is filled with: 'parenchyma', 'floor' or 'mean'.
         screening: of masked copies: 'incremental' (what each can change only) or 'full' (the whole network).
-        outline: which outline of the screened object: 'compact' or 'eq4'.
+        outline: which outline of the screened object: 'edge', 'compact' or 'eq4', see `outline.choose`.
         batch: slices per call of a network: a matter of memory.
         copies: masked copies per call of the network; 0 takes what suits the device.
 
@@ -49,6 +53,7 @@ class Options:
     reestimate: bool = False
     beta: float = 0.3
     sweeps: int = 8
+    candidates: str = "phases"
     hull_closing: float = 10.0
     hull_part: float = 100.0
     openings: tuple[float, ...] = (1.5, 3.0)
@@ -56,7 +61,7 @@ class Options:
     max_candidates: int = 32
     fill: str = "parenchyma"
     screening: str = "incremental"
-    outline: str = "compact"
+    outline: str = "edge"
     batch: int = 8
     copies: int = 0
 

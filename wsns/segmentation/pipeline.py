@@ -117,8 +117,10 @@ def propose_slices(
 
 
 def compute_labels(hu: np.ndarray, lungs: np.ndarray, options: Options) -> np.ndarray:
-    """Returns the phases (N, S, S) int8 of slices (N, S, S) in HU, at most `options.batch` at a time."""
+    """Returns the phases (N, S, S) int8 of slices (N, S, S) in HU; all 0 where the candidates stand on none."""
     labels = np.zeros(hu.shape, np.int8)
+    if options.candidates != "phases":
+        return labels
     means = np.array(options.means, np.float32)
     for block in blocks(len(hu), options.batch):
         rows = padded(hu[block], options.batch), padded(lungs[block], options.batch)

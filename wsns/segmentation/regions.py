@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from wsns.segmentation.candidates import candidates
 from wsns.segmentation.nam import Reading
 from wsns.segmentation.options import Options
-from wsns.segmentation.outline import choose
+from wsns.segmentation.outline import choose, edge_gradients
+from wsns.segmentation.proposals import find_candidates
 from wsns.segmentation.results import Region, SliceResult
 from wsns.segmentation.scope import first_scopes, narrowed_scope, smooth
 from wsns.segmentation.screening import Masking, fill_values
@@ -53,14 +53,17 @@ def propose(
         scope = first
         if gaps > 1:
             scope = narrowed_scope(smoothed[gaps], hull, first, options.tau, options.reach)
-        found = candidates(
-            *(labels, scope, hull, spacing),
+        found = find_candidates(
+            *(options.candidates, hu, labels, scope, hull, spacing),
             openings=options.openings,
             min_area=options.min_area,
             limit=options.max_candidates,
         )
         fill = fill_values(hu, lungs, found.masks, options.fill)
-        return Region(first, scope, found.masks, found.cut, fill, np.full(len(fill), -np.inf, np.float32))
+        edges = edge_gradients(hu, found.masks)
+        return Region(
+            first, scope, found.masks, found.cut, fill, edges, np.full(len(fill), -np.inf, np.float32)
+        )
 
     return {gaps: tuple(region(first, gaps) for first in firsts) for gaps in sorted(nams)}, whole_lung
 
@@ -107,7 +110,7 @@ def choose_regions(result: SliceResult, options: Options) -> SliceResult:
     return _changed(
         result,
         lambda region: dataclasses.replace(
-            region, chosen=choose(region.scores, region.candidates, options.outline)
+            region, chosen=choose(region.scores, region.candidates, options.outline, region.edges)
         ),
     )
 

@@ -11,6 +11,7 @@ class Region:
 
     `first` (S, S) bool is C1, in which Eq. 4 sums; `scope` (S, S) bool is where the candidates lie.
     `candidates` is (M, S, S) bool, the largest first; `fill` (M,) the HU that replace each in its masked copy;
+    `edges` (M,) is how steep the HU are along each, in HU per pixel;
     `scores` (M,) follows Eq. 4, minus infinity before the screening; `chosen` is the index of the result, None
     where there is no candidate. `cut` candidates were left out as too many.
     """
@@ -20,6 +21,7 @@ class Region:
     candidates: np.ndarray
     cut: int
     fill: np.ndarray
+    edges: np.ndarray
     scores: np.ndarray
     chosen: int | None = None
 

@@ -22,6 +22,7 @@ STEPS = {
     "records": (),
     "train": ("train",),
     "grid": ("grid",),
+    "bound": ("bound",),
     "segment": ("train", "segment"),
     "tune": ("train", "tune"),
     "table1": ("train", "segment", "evaluate"),
@@ -71,6 +72,9 @@ def _check(config: ConfigDict) -> None:
     if config.task not in [*STEPS, *ALONE]:
         raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
     if config.task in ("records", "accounting", "weights"):
+        return
+    if config.task == "bound":
+        _function("bound", "check")(config)
         return
     check(config)
     ensure(config)

@@ -24,16 +24,26 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
             "the most prominent blob whose peak lies in the 1-GAP scope and reaches "
             f"{segment.reach:g} of that map's maximum, cut by the 1-GAP scope; else the 1-GAP scope",
         ),
+        (
+            "Candidates",
+            "nested pieces of the phases, opened"
+            if segment.candidates == "phases"
+            else "pieces of thresholds of the HU and the smoothed HU, opened",
+        ),
         ("Coarse row", "the union of all candidates in the scope, without screening"),
         (
             "Phases",
             f"{'means, re-estimated from' if segment.reestimate else 'fixed means'} "
             f"{', '.join(f'{m:g}' for m in segment.means)} HU, β = {segment.beta:g}, "
-            f"at most {segment.sweeps} sweeps",
+            f"at most {segment.sweeps} sweeps"
+            if segment.candidates == "phases"
+            else "none",
         ),
         ("Masking", {"parenchyma": "candidate grown by a pixel, filled with the median HU of the lung around it",
                      "floor": "filled with the window's floor", "mean": "filled with the slice's mean"}[segment.fill]),
         ("Outline", {"compact": "object by Eq. 4, of its nested outlines the most compact",
+                     "edge": "object by Eq. 4, of its nested outlines that of the greatest product of agreement with "
+                     "the others (mean Dice) and mean HU gradient along it",
                      "eq4": "the candidate of greatest change (Eq. 4)"}[segment.outline]),
         ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
         ("Reference", _reading(config.data)),

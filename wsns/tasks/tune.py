@@ -48,7 +48,8 @@ def tune(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
 def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Slices]:
     options = Options(**config.segment.to_dict())
     names = [field.name for field in dataclasses.fields(Options)]
-    fields = {name: [*config.tune.fields[name]] for name in names if name in config.tune.fields}
+    tried = {name: [*config.tune.fields[name]] for name in names if name in config.tune.fields}
+    fields = {name: values for name, values in tried.items() if {*values} - {getattr(options, name)}}
     trained = {name: of for name, of in load_trained(config, workdir).items() if name != "unet"}
     networks, screen = weak_networks(config, trained, options)
     slices = records.load(workdir / "records", "validation")
@@ -117,7 +118,7 @@ def table(trials: Sequence[Trial], changed: Mapping[str, Any], slices: int, pati
             f"{_span(trial.dice, ''):>16}{trial.gain.value:>+9.3f}{_span(trial.gain, '+'):>18}"
             f"{'  *' if trial.chosen else ''}"
         )
-    overrides = " ".join(f'--config.segment.{name}="{value!r}"' for name, value in changed.items())
+    overrides = " ".join(f"--config.segment.{name}={_flag(value)}" for name, value in changed.items())
     lines += [
         "",
         f"Fine Dice, mean over the networks, on the {slices} validation slices with a nodule that 1-GAP detects",
@@ -128,6 +129,10 @@ def table(trials: Sequence[Trial], changed: Mapping[str, Any], slices: int, pati
         f"chosen: {overrides}" if overrides else "chosen: what the config has; no value gains enough",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _flag(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, tuple) else str(value)
 
 
 def _span(of: Estimate, sign: str) -> str:

@@ -1,0 +1,122 @@
+"""The task 'bound': what the candidates around each nodule can give at most, for several ways to make them."""
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from wsns import progress
+from wsns import workdir as files
+from wsns.background import threads
+from wsns.data.readers.annotations import cluster, load_scans
+from wsns.data.records import input as records
+from wsns.data.records.plan import options as data_options
+from wsns.data.records.slices import NAMES, Slices
+from wsns.errors import InputError
+from wsns.evaluation import bound_text
+from wsns.evaluation.bound import Nodule, Row, measure_slices, reader_dice
+from wsns.evaluation.bound_table import READERS, lines, reader_rows
+from wsns.evaluation.report import source_line
+from wsns.evaluation.schemes import Scheme
+from wsns.segmentation.batches import blocks
+from wsns.segmentation.options import Options
+from wsns.tasks.evaluate import TWIN
+
+OWN = ("hull", "slice_means")
+"""Fields of a scheme that `config.segment` doesn't have."""
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses bad fields before anything is done.
+
+    Raises:
+        InputError: with the field.
+    """
+    if not config.bound.radius >= 0:
+        raise InputError(f"config.bound.radius={config.bound.radius!r}: pixels, at least 0")
+    named_schemes(config)
+
+
+def named_schemes(config: ConfigDict) -> list[Scheme]:
+    """Returns the schemes of a config.
+
+    Raises:
+        InputError: if there is none, a name comes twice, or a field or value doesn't exist.
+    """
+    made: dict[str, Scheme] = {}
+    known = [*OWN, *(field.name for field in dataclasses.fields(Options))]
+    for name, overrides in config.bound.schemes:
+        unknown = sorted(set(overrides) - set(known))
+        if unknown:
+            raise InputError(
+                f"config.bound.schemes: {name!r} sets {unknown[0]!r}, which is none of {', '.join(known)}"
+            )
+        if name in made or name == READERS:
+            raise InputError(f"config.bound.schemes: {name!r} is taken already: give each its own name")
+        own = {key: value for key, value in overrides.items() if key in OWN}
+        changed = {key: value for key, value in overrides.items() if key not in OWN}
+        made[name] = Scheme(name, Options(**config.segment.to_dict() | changed), **own)
+    if not made:
+        raise InputError("config.bound.schemes is empty: name at least one way to make candidates")
+    return list(made.values())
+
+
+def bound(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+    """Writes `bound.{csv,txt,md}` and prints the text."""
+    accounting = files.read_json(workdir / "records" / "accounting.json")
+    inputs = {
+        "records": accounting["data_fingerprint"],
+        **{name: config[name].to_dict() for name in ("bound", "segment", "evaluate")},
+    }
+    if not stamps.is_done("bound", inputs):
+        stamps.begin("bound", inputs, *(workdir / f"bound.{kind}" for kind in ("csv", "txt", "md")))
+        _write(config, workdir, _measure(config, workdir), accounting["source"])
+        stamps.mark_done("bound", inputs)
+    print((workdir / "bound.txt").read_text(), end="")
+
+
+def _measure(config: ConfigDict, workdir: pathlib.Path) -> list[Row]:
+    schemes = named_schemes(config)
+    opened = [records.stream(workdir / "records", part, NAMES, drawn=True) for part in _splits(workdir)]
+    rows: dict[str, list[Row]] = {scheme.name: [] for scheme in schemes}
+    with progress.bar(sum(map(len, opened)), "bound") as shown, threads() as each:
+        for part in opened:
+            for block in blocks(len(part), config.segment.batch):
+                slices = Slices(**part.take(np.arange(block.start, block.stop)))
+                for row in measure_slices(slices, schemes, config.bound.radius, each):
+                    rows[row.scheme].append(row)
+                shown.update(len(slices))
+    nodules = [row.nodule for row in rows[schemes[0].name]]
+    if not nodules:
+        raise InputError(
+            f"{workdir / 'records'} has no nodule in its crops: take more scans (config.data.max_scans)"
+        )
+    return [*(row for own in rows.values() for row in own), *reader_rows(_readers(config, nodules))]
+
+
+def _splits(workdir: pathlib.Path) -> list[str]:
+    with (workdir / "records" / "slices.csv").open(newline="") as file:
+        return list(dict.fromkeys(row["split"] for row in csv.DictReader(file)))
+
+
+def _readers(config: ConfigDict, nodules: list[Nodule]) -> Iterator[tuple[Nodule, float]]:
+    """Yields what the readers' own outlines give, which the records don't hold but the database does."""
+    drawing = data_options(config.data).reading.drawing()
+    scans = load_scans()
+    clusters = {series: cluster(scans[series], drawing) for series in {nodule.series for nodule in nodules}}
+    for nodule in nodules:
+        masks = clusters[nodule.series][nodule.number - 1].in_slice(nodule.slice_index)
+        if masks is not None:
+            yield nodule, reader_dice(masks)
+
+
+def _write(config: ConfigDict, workdir: pathlib.Path, rows: list[Row], source: str) -> None:
+    found = lines(rows, draws=config.evaluate.draws, seed=config.evaluate.seed)
+    said = bound_text.remarks(rows, config.bound.radius)
+    title = f"{source_line(source, synthetic=source == TWIN)}, {config.data.consensus} consensus"
+    files.write_text(workdir / "bound.csv", bound_text.as_csv(rows))
+    files.write_text(workdir / "bound.md", bound_text.as_markdown(found, said, source=title))
+    files.write_text(workdir / "bound.txt", bound_text.as_text(found, said, source=title))
