@@ -162,8 +162,7 @@ def untrained(flags: argparse.Namespace) -> Given:
 
         read = read_function(apply, ready, 384, keep=incremental.keep if gaps == 1 else nothing)
         networks[gaps] = read, jax.device_put(he_params(module, flags.size))
-    copies = 2 if jax.default_backend() == "cpu" else 32
-    screen = functools.partial(incremental.screen, networks[1][0], ready, networks[1][1], chunk=copies)
+    screen = functools.partial(incremental.screen, networks[1][0], ready, networks[1][1])
     source = "LIDC-IDRI" if flags.manual_dir else "LIDC twin"
     what = {"source": f"{source}, untrained networks", "size": flags.size, "width": flags.width}
     options = Options(detect=0.0, tau=0.1, batch=min(8, len(found)))

@@ -6,8 +6,8 @@
 One slice of noise at lung density (384 × 384 pixels), an untrained network, and discs of 6 to 38 pixels to be masked
 out: as large as 90 % of the demo's candidates are. All three score the same masked copies by Eq. 4:
 
-loop: a jitted forward pass per copy, as class-activation libraries do it; full: `wsns.segmentation.screening`, many
-copies per call; incremental: `wsns.segmentation.incremental`, what the method uses. The rounds alternate, and medians
+loop: a jitted forward pass per copy, as class-activation libraries do it; full: `wsns.segmentation.screening`, in
+batches; incremental: `wsns.segmentation.incremental`, what the method uses. The rounds alternate, and medians
 count. "Reading" is the pass over the slice that all three need first; it takes longer where it keeps what the windows
 start from. --quick leaves 64 candidates out and takes one round. --json adds a last line of JSON:
 `incremental_vs_full` and `incremental_vs_loop` are their seconds over those of incremental, geometric means over the
@@ -38,12 +38,14 @@ from random_network import he_params
 from wsns.models.preprocess import LUNG, prepare
 from wsns.models.vgg import VGG
 from wsns.segmentation import incremental, screening
+from wsns.segmentation.batches import chunk_size
 from wsns.segmentation.nam import ReadFunction, Reading, read_function
 from wsns.segmentation.screening import Masking, masked_copy, squared_change
 
 CROP = 384
 DIAMETERS = (6.0, 38.0)
 SCOPE = 24
+BATCH = 4
 PARENCHYMA = -870.0
 PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 
@@ -97,15 +99,13 @@ def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
         ).items()
     }
     reading = jax.jit(keeping)(params, hu)
-    copies = 2 if jax.default_backend() == "cpu" else 32
+    batch = max(BATCH, chunk_size(0))
     rows = [
         compare(
             {
                 "loop": functools.partial(loop, plain, params, hu, reading),
-                "full": functools.partial(screening.screen, plain, params, hu, reading, chunk=copies),
-                "incremental": functools.partial(
-                    incremental.screen, keeping, ready, params, hu, reading, chunk=copies
-                ),
+                "full": functools.partial(screening.screen, plain, params, hu, reading, chunk=batch),
+                "incremental": functools.partial(incremental.screen, keeping, ready, params, hu, reading),
             },
             discs(count),
             flags.rounds,
@@ -129,7 +129,8 @@ def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
         "size": flags.size,
         "width": flags.width,
         "dtype": flags.dtype,
-        "copies": copies,
+        "full_batch": batch,
+        "incremental_batch": chunk_size(0),
         "device": f"{jax.devices()[0].device_kind}, {platform.machine()}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
@@ -207,7 +208,8 @@ def show(result: Mapping[str, Any]) -> None:
     reading = result["reading_ms"]
     print(
         f"\n{result['size']} × {result['size']} pixels, width {result['width']:g}, {result['dtype']}, "
-        f"{result['copies']} copies at once, {result['device']}\n"
+        f"{result['device']}\n"
+        f"copies at once: full {result['full_batch']}, incremental {result['incremental_batch']}; "
         f"reading the slice: {reading['plain']:.0f} ms, keeping {result['kept_mb']:g} MB for windows "
         f"{reading['keeping']:.0f} ms\n\n"
         f"{'candidates':<12}{'loop s':>9}{'full s':>9}{'incremental s':>15}{'over loop':>11}{'over full':>11}"

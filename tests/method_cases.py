@@ -60,5 +60,4 @@ def screener(networks=NETWORKS, options=OPTIONS):
 def segment(hu, lungs, spacing, counts, networks=NETWORKS, options=OPTIONS, **maps):
     # The stand-in sees the chest wall as bright; a real network has learnt not to.
     slices = Slices(np.where(lungs > 0, hu, -870), lungs, spacing, counts)
-    screen = functools.partial(screening.screen, *networks.get(1, (None, None)), chunk=options.batch)
-    return list(segment_slices(slices, networks, screen, options, **maps))
+    return list(segment_slices(slices, networks, screener(networks, options), options, **maps))

@@ -20,6 +20,14 @@ def padded(stack: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([stack, np.zeros((size - len(stack), *stack.shape[1:]), stack.dtype)])
 
 
+def chunk_size(chunk: int) -> int:
+    """Returns how many rows to work off at once; 0 asks for what suits the device.
+
+    A processor gains nothing from more than one, and what fills the last chunk up costs it time.
+    """
+    return chunk or (1 if jax.default_backend() == "cpu" else 32)
+
+
 def in_chunks(function: Callable[..., jax.Array], rows: Any, count: jax.Array, chunk: int) -> jax.Array:
     """Maps rows to numbers inside a jitted function, `chunk` of them at once by `jax.vmap`, until `count` are done.
 

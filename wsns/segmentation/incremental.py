@@ -17,7 +17,7 @@ from wsns.models import windows
 from wsns.models.vgg import Output
 from wsns.segmentation import nam as nams
 from wsns.segmentation import screening
-from wsns.segmentation.batches import blocks, in_chunks, padded
+from wsns.segmentation.batches import blocks, chunk_size, in_chunks, padded
 from wsns.segmentation.nam import ReadFunction, Reading, nodule_weights
 from wsns.segmentation.screening import Masking, squared_change
 
@@ -87,7 +87,7 @@ def screen(
     maskings: Sequence[Masking],
     *,
     contrast: str = "difference",
-    chunk: int = 2,
+    chunk: int = 0,
 ) -> np.ndarray:
     """Scores masked copies of slices by Eq. 4; those that no window holds go through the whole network.
 
@@ -99,11 +99,12 @@ def screen(
         reading: of the N slices, and of padding behind them, with `keep`.
         maskings: P candidates to be masked.
         contrast: see `changes`.
-        chunk: copies at once: a matter of memory.
+        chunk: copies at once, a matter of memory; 0 takes what suits the device.
 
     Returns:
         (P,) float32.
     """
+    chunk = chunk_size(chunk)
     factor = hu.shape[1] // _side(reading.kept)
     first, cells = place(maskings, hu.shape[1], factor)
     scores = np.zeros(len(maskings), np.float32)

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from wsns.data.lungs.morphology import box
 from wsns.errors import InputError
-from wsns.segmentation.batches import blocks, in_chunks, padded
+from wsns.segmentation.batches import blocks, chunk_size, in_chunks, padded
 from wsns.segmentation.nam import ReadFunction, Reading
 
 FLOOR = -32768.0
@@ -94,7 +94,7 @@ def screen(
     reading: Reading,
     maskings: Sequence[Masking],
     *,
-    chunk: int = 2,
+    chunk: int = 0,
 ) -> np.ndarray:
     """Scores masked copies of slices by Eq. 4.
 
@@ -104,12 +104,12 @@ def screen(
         hu: (N, S, S) in HU.
         reading: of the N slices, and of padding behind them.
         maskings: P candidates to be masked.
-        chunk: copies that go through the network at once: a matter of memory.
+        chunk: copies that go through the network at once, a matter of memory; 0 takes what suits the device.
 
     Returns:
         (P,) float32.
     """
-    scores = np.zeros(len(maskings), np.float32)
+    scores, chunk = np.zeros(len(maskings), np.float32), chunk_size(chunk)
     size = capacity(chunk)
     slices = padded(hu, len(reading.nam))
     for block in blocks(len(maskings), size):

@@ -23,9 +23,6 @@ from wsns.training import checkpoints
 Trained = Mapping[str, tuple[build.Network, Any]]
 """By name a network and its parameters."""
 
-CPU_COPIES, COPIES = 2, 32
-"""Masked copies at once: a processor gains nothing from more, and what fills the last call up costs it time."""
-
 
 def load_trained(config: ConfigDict, workdir: pathlib.Path) -> Trained:
     """Returns the networks of a config with the parameters of their best epochs, on the device."""
@@ -54,8 +51,7 @@ def weak_networks(
         first = functools.partial(incremental.screen, read, weak[1][0].prepare, params)
     else:
         first = functools.partial(screening.screen, read, params)
-    copies = options.copies or (CPU_COPIES if jax.default_backend() == "cpu" else COPIES)
-    return networks, functools.partial(first, chunk=copies)
+    return networks, functools.partial(first, chunk=options.copies)
 
 
 def method_input(slices: Slices) -> pipeline.Slices:
