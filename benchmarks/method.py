@@ -17,21 +17,15 @@ import argparse
 import collections
 import dataclasses
 import functools
-import importlib.metadata
 import json
 import os
 import pathlib
-import platform
 import statistics
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
+import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,9 +55,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "scikit-image")
 
 def main() -> None:
     """Measures, prints a table and, on request, a line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__, "four slices, one round")
     parser.add_argument(
         "--workdir", type=pathlib.Path, help="of a run with the three weakly supervised networks"
     )
@@ -73,20 +65,12 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--slices", type=int, default=16, help="how many")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
-    parser.add_argument("--quick", action="store_true", help="four slices, one round")
-    parser.add_argument("--json", action="store_true", help="end with a line of JSON")
     flags = parser.parse_args()
     if flags.quick:
         flags.slices, flags.rounds = 4, 1
     if flags.size % 16 or 384 % flags.size or flags.slices < 1 or flags.rounds < 1:
         parser.error("--size is a multiple of 16 and divides 384; --slices and --rounds are positive")
-    try:
-        result = run(flags)
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    show(result)
-    if flags.json:
-        print(json.dumps(result))
+    harness.finish(flags, lambda: run(flags), show)
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
@@ -101,11 +85,11 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     stages: dict[str, list[float]] = collections.defaultdict(list)
     for number in range(flags.rounds + 1):
         parts: dict[str, float] = collections.defaultdict(float)
-        with clock(parts, "networks"):
+        with harness.clock(parts, "networks"):
             for block in blocks(count, options.batch):
                 rows = padded(slices.hu[block], options.batch)
                 jax.block_until_ready([classify(read, params, rows) for read, params in networks.values()])
-        with clock(parts, "method"), threads() as each:
+        with harness.clock(parts, "method"), threads() as each:
             for _ in segment_slices(slices, networks, screen, options, ahead=ahead, each=each):
                 pass
         own, copies = one_by_one(slices, networks, screen, options)
@@ -124,14 +108,18 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
         "copies_per_slice": round(copies / count, 1),
         "slices": count,
         **what,
-        "device": f"{jax.devices()[0].device_kind}, {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        **harness.machine(*PACKAGES),
     }
 
 
 def of_run(flags: argparse.Namespace) -> Given:
-    """Returns a run's test slices with a nodule, evenly taken, its networks and its thresholds."""
+    """Returns a run's test slices with a nodule, evenly taken, its networks and its thresholds.
+
+    Raises:
+        InputError: if there is no such run.
+    """
+    if not (flags.workdir / "records" / "accounting.json").is_file():
+        raise InputError(f"{flags.workdir} is no workdir of a finished run: name one (--workdir=runs/demo)")
     config = ConfigDict(json.loads((flags.workdir / "config.json").read_text()))
     config.models = [name for name in config.models if name != "unet"]
     options = dataclasses.replace(Options(**_tuples(config.segment.to_dict())), detect=0.0)
@@ -192,38 +180,30 @@ def one_by_one(
 
     for block in blocks(len(slices.hu), options.batch):
         hu, lungs, spacing, counts = slices.take(block)
-        with clock(spent, "networks and maps"):
+        with harness.clock(spent, "networks and maps"):
             readings = jax.block_until_ready(read_slices(hu, networks, options.batch))
             nams = {gaps: np.asarray(reading.nam) for gaps, reading in readings.items()}
-        with clock(spent, "phases (ICM)"):
+        with harness.clock(spent, "phases (ICM)"):
             labels = compute_labels(hu, lungs, options)
-        with clock(spent, "hull"):
+        with harness.clock(spent, "hull"):
             hulls = [
                 hull(lung, mm, options.hull_closing, options.hull_part)
                 for lung, mm in zip(lungs, spacing, strict=True)
             ]
         found = []
-        with clock(spent, "scopes, candidates, fill"):
+        with harness.clock(spent, "scopes, candidates, fill"):
             for n in range(len(hu)):
                 own = {gaps: stack[n] for gaps, stack in nams.items()}
                 regions, whole = propose(
                     hu[n], lungs[n], spacing[n], counts[n], own, labels[n], hulls[n], options
                 )
                 found.append(SliceResult({}, own, True, labels[n], hulls[n], regions, whole))
-        with clock(spent, "R-NAM screening"):
+        with harness.clock(spent, "R-NAM screening"):
             scored = score_regions(found, range(len(hu)), hu, readings[1], counted)
-        with clock(spent, "choice of outline"):
+        with harness.clock(spent, "choice of outline"):
             for result in scored:
                 choose_regions(result, options)
     return spent, sum(screened)
-
-
-@contextmanager
-def clock(spent: dict[str, float], name: str) -> Iterator[None]:
-    """Adds what a `with` block takes to a stage."""
-    began = time.perf_counter()
-    yield
-    spent[name] += time.perf_counter() - began
 
 
 def show(result: Mapping[str, Any]) -> None:

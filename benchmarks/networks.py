@@ -13,11 +13,7 @@ training; each the geometric mean over the networks. Without PyTorch only our ow
 """
 
 import argparse
-import importlib.metadata
-import json
 import os
-import pathlib
-import platform
 import statistics
 import sys
 import time
@@ -25,8 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # one device against one
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
+import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,9 +47,7 @@ Competitor = Mapping[str, Callable[[], Any]]
 
 def main() -> None:
     """Measures, prints a table and, on request, a line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__, "1-GAP only, two rounds")
     on_gpu = jax.default_backend() != "cpu"
     parser.add_argument("--models", default="gap1,gap2,gap3", help="of gap1, gap2, gap3")
     parser.add_argument("--size", type=int, default=384, help="pixels along the edge of the input")
@@ -62,8 +55,6 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32 if on_gpu else 2, help="slices per step")
     parser.add_argument("--dtype", choices=TOLERANCE, default="bfloat16" if on_gpu else "float32")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is timed")
-    parser.add_argument("--quick", action="store_true", help="1-GAP only, two rounds")
-    parser.add_argument("--json", action="store_true", help="end with a line of JSON")
     flags = parser.parse_args()
     if flags.quick:
         flags.models, flags.rounds = "gap1", 2
@@ -72,10 +63,7 @@ def main() -> None:
         parser.error(
             "--models are of gap1,gap2,gap3; --size is a multiple of 16; --batch and --rounds are positive"
         )
-    result = run(flags, names)
-    show(result)
-    if flags.json:
-        print(json.dumps(result))
+    harness.finish(flags, lambda: run(flags, names), show)
 
 
 def run(flags: argparse.Namespace, names: list[str]) -> dict[str, Any]:
@@ -95,7 +83,7 @@ def run(flags: argparse.Namespace, names: list[str]) -> dict[str, Any]:
         values = [model[key] for model in models.values()]
         return None if None in values else round(statistics.geometric_mean(values), 3)
 
-    packages = ("jax", "jaxlib", "flax", "torch")
+    packages = ("jax", "jaxlib", "flax", *(["torch"] if networks_torch else []))
     return {
         **{key: mean(key) for key in ("train_vs_torch", "forward_vs_torch", "share_of_matmul_rate")},
         "models": models,
@@ -104,9 +92,7 @@ def run(flags: argparse.Namespace, names: list[str]) -> dict[str, Any]:
         "width": flags.width,
         "batch": flags.batch,
         "dtype": flags.dtype,
-        "device": f"{jax.devices()[0].device_kind}, {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in packages if name != "torch" or networks_torch},
+        **harness.machine(*packages),
     }
 
 

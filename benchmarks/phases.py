@@ -17,25 +17,18 @@ cuts' time over ICM's, are those of the method's own setting.
 """
 
 import argparse
-import importlib.metadata
-import json
-import os
-import pathlib
-import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
+import harness
 import jax
 import numpy as np
 from nodule_slices import nodule_slices
 
-from wsns.errors import InputError
 from wsns.segmentation.energy import lung_box
-from wsns.segmentation.icm import converge
+from wsns.segmentation.icm import icm
 from wsns.segmentation.options import Options
 
 try:
@@ -55,20 +48,10 @@ Case = tuple[np.ndarray, np.ndarray]
 
 def main() -> None:
     """Measures, prints a table and, on request, a line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__, "two scans, four slices of each")
     parser.add_argument("--manual_dir", default="", help="folder with scans of LIDC-IDRI")
-    parser.add_argument("--quick", action="store_true", help="two scans, four slices of each")
-    parser.add_argument("--json", action="store_true", help="end with a line of JSON")
     flags = parser.parse_args()
-    try:
-        result = run(flags)
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    show(result)
-    if flags.json:
-        print(json.dumps(result))
+    harness.finish(flags, lambda: run(flags), show)
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
@@ -102,9 +85,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
         "pixels_per_box": round(float(np.mean([box.sum() for _, box in cases]))),
         "sweeps": METHOD.sweeps,
         "settings": settings,
-        "device": f"{jax.devices()[0].device_kind}, {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        **harness.machine(*PACKAGES),
     }
 
 
@@ -133,8 +114,8 @@ def compare(
     hu: np.ndarray, box: np.ndarray, means: np.ndarray, beta: float, reestimate: bool
 ) -> tuple[Any, ...]:
     """Returns gap, share that differs, sweeps needed, seconds of ICM and of the cuts, last means of one slice."""
-    enough = converge(hu, box, means, beta, ENOUGH, reestimate).sweeps
-    found, icm_seconds = clock(lambda: converge(hu, box, means, beta, METHOD.sweeps, reestimate))
+    enough = icm(hu, box, means, beta, ENOUGH, reestimate).sweeps
+    found, icm_seconds = clock(lambda: icm(hu, box, means, beta, METHOD.sweeps, reestimate))
     labels, last = np.asarray(found.labels)[box], np.asarray(found.means)
     of, setup_seconds = clock(lambda: graph_cuts.problem(hu, box, last, beta))
     best, cut_seconds = clock(lambda: reference(of, labels))

@@ -11,23 +11,17 @@ decoded in the background as `fit.input=stream` does. --quick takes two scans. -
 
 import argparse
 import collections
-import contextlib
-import importlib.metadata
-import json
 import os
 import pathlib
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
+import harness
 import SimpleITK as sitk
 import twin_archive
 
@@ -39,7 +33,6 @@ from wsns.data.records.plan import Options, Plan, make_plan
 from wsns.data.records.scan import scan_records
 from wsns.data.records.split import SPLITS
 from wsns.data.records.store import Store
-from wsns.errors import InputError
 from wsns.tasks.record_files import write_all
 from wsns.training import feed
 
@@ -49,23 +42,13 @@ PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "pydicom", "array_rec
 
 def main() -> None:
     """Measures, prints a table and, on request, a line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__, "two scans only")
     parser.add_argument("--manual_dir", default="", help="folder with scans of LIDC-IDRI")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="processes; default: one per core"
     )
-    parser.add_argument("--quick", action="store_true", help="two scans only")
-    parser.add_argument("--json", action="store_true", help="end with a line of JSON")
     flags = parser.parse_args()
-    try:
-        result = run(flags)
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    show(result)
-    if flags.json:
-        print(json.dumps(result))
+    harness.finish(flags, lambda: run(flags), show)
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
@@ -81,9 +64,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
         return {
             "source": "LIDC-IDRI" if flags.manual_dir else "LIDC twin as DICOM",
             **measure(folder, scans, flags.workers, room),
-            "device": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": {"python": platform.python_version()}
-            | {name: importlib.metadata.version(name) for name in PACKAGES},
+            **harness.machine(*PACKAGES),
         }
 
 
@@ -91,16 +72,17 @@ def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> di
     """Returns what is measured on the scans in a folder: times in seconds, memory in MiB."""
     choice = Options(manual_dir=folder, max_scans=max_scans, workers=workers)
     command = [
-        sys.executable, str(ROOT / "main.py"), f"--config={ROOT}/configs/records.py", f"--workdir={room / 'run'}",
+        sys.executable, str(harness.ROOT / "main.py"), f"--config={harness.ROOT}/configs/records.py",
+        f"--workdir={room / 'run'}",
         f"--config.data.manual_dir={folder}", f"--config.data.max_scans={max_scans}",
         f"--config.data.workers={workers}",
     ]  # fmt: skip
     plan = make_plan(choice, lambda items, _: items)
     whole: collections.Counter[str] = collections.Counter()
-    with clock(whole, "command"):
+    with harness.clock(whole, "command"):
         subprocess.run(command, check=True, capture_output=True)
     files = [file.path for uid in plan.source.series for file in plan.source.files[uid]]
-    with clock(whole, "decode"):
+    with harness.clock(whole, "decode"):
         decode_only(files)
     stages = time_stages(plan, choice, room)
     splits = [part for part in SPLITS if plan.series(part)]
@@ -128,23 +110,23 @@ def time_stages(plan: Plan, choice: Options, room: pathlib.Path) -> dict[str, fl
     store = Store(room / "store", plan.source, choice.rules)
     for uid in plan.source.series:
         scan = plan.scans[uid]
-        with clock(spent, "reading"):
+        with harness.clock(spent, "reading"):
             volume = plan.source.read(uid)
-        with clock(spent, "contours"):
+        with harness.clock(spent, "contours"):
             clusters = cluster(scan)
-        with clock(spent, "consensus"):
+        with harness.clock(spent, "consensus"):
             for group in clusters:
                 consensus(group.masks, choice.consensus)
-        with clock(spent, "lungs in 3-D"):
+        with harness.clock(spent, "lungs in 3-D"):
             segment(volume)
-        with clock(spent, "all of a scan"):
+        with harness.clock(spent, "all of a scan"):
             made = scan_records(scan, volume, choice.rules)
-        with clock(spent, "keeping the scan"):
+        with harness.clock(spent, "keeping the scan"):
             store.write(made)
     inside = sum(spent[name] for name in ("contours", "consensus", "lungs in 3-D"))
     spent["crops, outlines, picture"] = spent.pop("all of a scan") - inside
     (room / "records").mkdir()
-    with clock(spent, "writing and checking"):
+    with harness.clock(spent, "writing and checking"):
         write_all(plan, choice, store, room / "records")
     return dict(spent)
 
@@ -170,14 +152,6 @@ def decode_only(paths: Iterable[str]) -> None:
     for path in paths:
         reader.SetFileName(path)
         reader.Execute()
-
-
-@contextlib.contextmanager
-def clock(spent: collections.Counter[str], name: str) -> Iterator[None]:
-    """Adds the seconds that its block takes."""
-    began = time.perf_counter()
-    yield
-    spent[name] += time.perf_counter() - began
 
 
 def show(result: dict[str, Any]) -> None:

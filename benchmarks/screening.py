@@ -16,20 +16,14 @@ counts; `max_difference` is the largest between the scores that full and increme
 
 import argparse
 import functools
-import importlib.metadata
-import json
 import os
-import pathlib
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
+import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +33,7 @@ from wsns.models.preprocess import LUNG, prepare
 from wsns.models.vgg import VGG
 from wsns.segmentation import incremental, screening
 from wsns.segmentation.batches import chunk_size
-from wsns.segmentation.nam import ReadFunction, Reading, read_function
+from wsns.segmentation.nam import ReadFunction, Reading, nothing, read_function
 from wsns.segmentation.screening import Masking, masked_copy, squared_change
 
 CROP = 384
@@ -52,29 +46,26 @@ PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 
 def main() -> None:
     """Measures, prints a table and, on request, a line of JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = harness.parser(__doc__, "4 and 16 candidates, one round")
     parser.add_argument("--size", type=int, default=384, help="pixels along the edge of the network's input")
     parser.add_argument("--width", type=float, default=1.0, help="factor on VGG16's numbers of filters")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--counts", default="4,16,64", help="candidates per slice")
+    parser.add_argument("--counts", type=numbers, default=[4, 16, 64], help="candidates per slice: 4,16,64")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
-    parser.add_argument("--quick", action="store_true", help="4 and 16 candidates, one round")
-    parser.add_argument("--json", action="store_true", help="end with a line of JSON")
     flags = parser.parse_args()
     if flags.quick:
-        flags.counts, flags.rounds = "4,16", 1
-    counts = [int(count) for count in flags.counts.split(",")]
-    if flags.size % 16 or CROP % flags.size or min(counts) < 1 or flags.rounds < 1:
+        flags.counts, flags.rounds = [4, 16], 1
+    if flags.size % 16 or CROP % flags.size or min(flags.counts) < 1 or flags.rounds < 1:
         parser.error("--size is a multiple of 16 and divides 384; --counts and --rounds are positive")
-    result = run(flags, counts)
-    show(result)
-    if flags.json:
-        print(json.dumps(result))
+    harness.finish(flags, lambda: run(flags), show)
 
 
-def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
+def numbers(text: str) -> list[int]:
+    """Returns whole numbers from a text with commas."""
+    return [int(number) for number in text.split(",")]
+
+
+def run(flags: argparse.Namespace) -> dict[str, Any]:
     """Returns all that is measured, on what it was, and with which versions."""
     module = VGG(gaps=1, width=flags.width, dtype=jnp.dtype(flags.dtype))
     params = jax.device_put(he_params(module, flags.size))
@@ -83,10 +74,7 @@ def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
     def apply(parameters: Any, images: jax.Array) -> Any:
         return module.apply({"params": parameters}, images)
 
-    plain, keeping = (
-        read_function(apply, ready, CROP, keep=keep)
-        for keep in (lambda output, images: None, incremental.keep)
-    )
+    plain, keeping = (read_function(apply, ready, CROP, keep=keep) for keep in (nothing, incremental.keep))
     hu = np.random.default_rng(0).normal(PARENCHYMA, 60, (1, CROP, CROP)).astype(np.int16)
     reading_ms = {
         name: 1000 * statistics.median(seconds)
@@ -110,7 +98,7 @@ def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
             discs(count),
             flags.rounds,
         )
-        for count in counts
+        for count in flags.counts
     ]
     return {
         **{
@@ -131,9 +119,7 @@ def run(flags: argparse.Namespace, counts: list[int]) -> dict[str, Any]:
         "dtype": flags.dtype,
         "full_batch": batch,
         "incremental_batch": chunk_size(0),
-        "device": f"{jax.devices()[0].device_kind}, {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        **harness.machine(*PACKAGES),
     }
 
 

@@ -115,6 +115,8 @@ def get_config() -> ConfigDict:
     config.segment = segment = ConfigDict()
     # 1-GAP probability from which on a slice is searched for nodules.
     segment.detect = 0.5
+    # The weights of a NAM: those of the nodule class minus the other's ('difference'), or its own ('nodule').
+    segment.contrast = "difference"
     # Pixels of the Gaussian that smooths a NAM before its blobs are sought.
     segment.sigma = 4.0
     # A blob's pixels exceed this share of the NAM's maximum in the lungs.

@@ -1,17 +1,13 @@
 """Two small slices with nodules, for the tests of the bound."""
 
 import numpy as np
+from discs import disc
 
 from wsns.data.records.slices import NAMES, Slices
 from wsns.segmentation.options import Options
 
 SIZE = 64
 OPTIONS = Options(hull_closing=4.0, batch=2)
-
-
-def disc(row, column, radius):
-    y, x = np.mgrid[:SIZE, :SIZE]
-    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
 
 
 def slices():

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from discs import disc
 
 from wsns.segmentation import screening
 from wsns.segmentation.nam import Reading
@@ -32,11 +33,6 @@ def brightness(width):
 
 
 NETWORKS = {1: (brightness(15), PARAMS), 2: (brightness(9), PARAMS), 3: (brightness(5), PARAMS)}
-
-
-def disc(row, column, radius):
-    y, x = np.mgrid[:SIZE, :SIZE]
-    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
 
 
 def slices(*nodules, seed=0):

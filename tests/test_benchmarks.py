@@ -96,6 +96,19 @@ def test_method_ends_with_a_line_of_json_in_which_shares_add_up():
     assert "LIDC twin, untrained networks: 4 slices with a nodule" in done.stdout
 
 
+def test_what_is_no_run_or_no_number_is_refused_in_one_line(tmp_path):
+    for name, argument, status, words in (
+        ("method", f"--workdir={tmp_path}", 1, "is no workdir of a finished run"),
+        ("phases", f"--manual_dir={tmp_path / 'nowhere'}", 1, "is not a folder"),
+        ("screening", "--counts=four", 2, "invalid numbers value: 'four'"),
+    ):
+        command = [sys.executable, conftest.ROOT / "benchmarks" / f"{name}.py", argument]
+        failed = subprocess.run(command, capture_output=True, text=True)
+        assert failed.returncode == status
+        assert words in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+
 def test_screening_and_method_refuse_bad_options_in_one_line():
     for name, argument in (
         ("screening", "--size=100"),

@@ -2,7 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bound_slices import OPTIONS, SIZE, disc, slices
+from bound_slices import OPTIONS, SIZE, slices
+from discs import disc
 
 from wsns.evaluation.bound import FIGURES, Nodule, measure, measure_slices, nodules, reader_dice
 from wsns.evaluation.metrics import dice

@@ -2,6 +2,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from discs import disc, footprint
 from scipy import ndimage
 from skimage import morphology
 from skimage.measure import label
@@ -15,16 +16,6 @@ from wsns.segmentation.icm import icm
 SIZE = 64
 EVERYWHERE = np.ones((SIZE, SIZE), bool)
 SCANS = pathlib.Path(__file__).parents[1] / "../shared/lidc"
-
-
-def disc(row, column, radius, size=SIZE):
-    y, x = np.mgrid[:size, :size]
-    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
-
-
-def footprint(radius):
-    reach = int(radius)
-    return disc(reach, reach, radius, 2 * reach + 1)
 
 
 def candidates_by_definition(labels, scope, hull, spacing):
@@ -133,7 +124,7 @@ def test_the_best_candidate_on_a_real_scan_is_close_to_the_readers():
         if not wanted.any():
             continue
         lung = lungs.in_slice(volume.hu[k], k)
-        labels = np.asarray(icm(volume.hu[k], lung_box(lung)))
+        labels = np.asarray(icm(volume.hu[k], lung_box(lung)).labels)
         found = candidates(labels, dilated(wanted, 24), hull(lung, volume.spacing), volume.spacing)
         best.append(max(2 * (m & wanted).sum() / (m.sum() + wanted.sum()) for m in found.masks))
     assert len(best) == 8

@@ -5,7 +5,7 @@ import pytest
 from icm_cases import energy_by_loops, noisy
 
 from wsns.segmentation.energy import MEANS, clip
-from wsns.segmentation.icm import OUTSIDE, ascending, converge, from_planes, icm, phase_means, to_planes
+from wsns.segmentation.icm import OUTSIDE, ascending, from_planes, icm, phase_means, to_planes
 
 
 def test_phase_means_are_those_of_the_pixels_in_the_box_and_an_empty_phase_keeps_its_own():
@@ -25,7 +25,7 @@ def test_neither_sweeps_nor_new_means_raise_the_energy(beta):
     labels, means = np.where(box, nearest, 0), np.array(MEANS)
     energies = [energy_by_loops(labels, hu, box, means, beta)]
     for sweeps in range(1, 6):
-        now = converge(hu, box, beta=beta, sweeps=sweeps, reestimate=True)
+        now = icm(hu, box, beta=beta, sweeps=sweeps, reestimate=True)
         labels = np.asarray(now.labels)
         energies.append(energy_by_loops(labels, hu, box, means, beta))
         means = np.asarray(now.means, float)
@@ -38,7 +38,7 @@ def test_neither_sweeps_nor_new_means_raise_the_energy(beta):
 
 def test_converged_labels_cannot_be_improved_in_any_pixel_with_their_means():
     hu, box = noisy()
-    found = converge(hu, box, beta=0.3, sweeps=200, reestimate=True)
+    found = icm(hu, box, beta=0.3, sweeps=200, reestimate=True)
     labels, means = np.asarray(found.labels), np.asarray(found.means, float)
     assert 1 < int(found.sweeps) < 200
     clipped = np.clip(hu.astype(float), -1000, 400)
@@ -56,9 +56,9 @@ def test_the_first_sweep_is_not_taken_for_the_end_where_only_the_means_are_off()
     """The nearest mean is right at once for two values, but a third, between, changes sides with their own means."""
     hu = np.array([[-900.0, -900, -900, -900], [-300, -560, -300, -300]], np.float32)
     box = np.ones(hu.shape, bool)
-    fixed = converge(hu, box, (-900.0, -200.0), 0.0, 20)
+    fixed = icm(hu, box, (-900.0, -200.0), 0.0, 20)
     assert int(fixed.sweeps) == 1
-    moved = converge(hu, box, (-900.0, -200.0), 0.0, 20, reestimate=True)
+    moved = icm(hu, box, (-900.0, -200.0), 0.0, 20, reestimate=True)
     assert int(fixed.labels[1, 1]) == 0
     assert int(moved.labels[1, 1]) == 1
     np.testing.assert_allclose(moved.means, [-900, -365], rtol=1e-6)
@@ -77,7 +77,7 @@ def test_phases_whose_means_cross_still_end_by_ascending_density(seed):
     """In two tissues under heavy noise and a dear boundary the second phase's mean crosses another's."""
     rng = np.random.default_rng(seed)
     hu = (rng.choice([-883.0, -380.0], (16, 16)) + rng.normal(0, 150, (16, 16))).astype(np.float32)
-    found = converge(hu, np.ones(hu.shape, bool), beta=1.0, reestimate=True)
+    found = icm(hu, np.ones(hu.shape, bool), beta=1.0, reestimate=True)
     labels, clipped = np.asarray(found.labels), np.clip(hu, -1000, 400)
     assert (np.diff(found.means) > 0).all()
     for phase, mean in enumerate(np.asarray(found.means)):
@@ -86,15 +86,15 @@ def test_phases_whose_means_cross_still_end_by_ascending_density(seed):
 
 def test_many_slices_with_means_of_their_own_equal_each_alone():
     stacks = [np.stack(parts) for parts in zip(*(noisy(seed) for seed in range(3)), strict=True)]
-    own = jax.vmap(lambda hu, box: icm(hu, box, reestimate=True))(*stacks)
+    own = jax.vmap(lambda hu, box: icm(hu, box, reestimate=True).labels)(*stacks)
     for hu, box, labels in zip(*stacks, own, strict=True):
-        np.testing.assert_array_equal(icm(hu, box, reestimate=True), labels)
+        np.testing.assert_array_equal(icm(hu, box, reestimate=True).labels, labels)
 
 
 def test_in_an_empty_box_the_means_stay_and_in_a_constant_slice_one_moves():
     hu = np.full((8, 8), -690, np.int16)
-    nothing = converge(hu, np.zeros((8, 8), bool), reestimate=True)
+    nothing = icm(hu, np.zeros((8, 8), bool), reestimate=True)
     assert not np.asarray(nothing.labels).any()
     np.testing.assert_array_equal(nothing.means, MEANS)
-    moved = converge(hu, np.ones((8, 8), bool), reestimate=True)
+    moved = icm(hu, np.ones((8, 8), bool), reestimate=True)
     np.testing.assert_array_equal(moved.means, [-900, -690, -600, -200])

@@ -35,16 +35,19 @@ def network(size, dtype="float32", seed=0):
 class Both:
     """The two ways of screening with one network, on slices of `SIZE` pixels reduced by `factor`."""
 
-    def __init__(self, factor=1, dtype="float32"):
+    def __init__(self, factor=1, dtype="float32", contrast="difference"):
         vgg, self.params = network(SIZE // factor, dtype)
         self.prepare = functools.partial(PREPARE, size=SIZE // factor)
         self.apply = lambda params, images: vgg.apply({"params": params}, images)
-        self.read = read_function(self.apply, self.prepare, SIZE, keep=incremental.keep)
-        self.plain = read_function(self.apply, self.prepare, SIZE)
+        self.read = read_function(self.apply, self.prepare, SIZE, contrast, incremental.keep)
+        self.plain = read_function(self.apply, self.prepare, SIZE, contrast)
+        self.contrast = contrast
 
     def scores(self, hu, maskings):
         reading = jax.jit(self.read)(self.params, hu.astype(np.float32))
-        fast = incremental.screen(self.read, self.prepare, self.params, hu, reading, maskings)
+        fast = incremental.screen(
+            self.read, self.prepare, self.params, hu, reading, maskings, contrast=self.contrast
+        )
         return fast, screening.screen(self.plain, self.params, hu, reading, maskings)
 
 
@@ -85,9 +88,14 @@ BOXES = {
 }
 
 
-@pytest.mark.parametrize(("factor", "dtype"), [(1, "float32"), (2, "float32"), (1, "bfloat16")])
-def test_windows_score_as_the_whole_network_to_the_bit(factor, dtype):
-    fast, full = Both(factor, dtype).scores(slices(), maskings([box(*edges) for edges in BOXES.values()]))
+@pytest.mark.parametrize(
+    ("factor", "dtype", "contrast"),
+    [(1, "float32", "difference"), (2, "float32", "nodule"), (1, "bfloat16", "difference")],
+)
+def test_windows_score_as_the_whole_network_to_the_bit(factor, dtype, contrast):
+    fast, full = Both(factor, dtype, contrast).scores(
+        slices(), maskings([box(*edges) for edges in BOXES.values()])
+    )
     assert (full > 0).all()
     np.testing.assert_array_equal(fast, full)
 

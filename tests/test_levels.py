@@ -1,5 +1,9 @@
+import functools
+
+import discs
 import numpy as np
 import pytest
+from discs import footprint
 from scipy import ndimage
 from skimage import filters, measure, morphology
 
@@ -8,16 +12,7 @@ from wsns.segmentation.levels import level_candidates, overlap, smooth_inside
 SIZE = 72
 EVERYWHERE = np.ones((SIZE, SIZE), bool)
 NOWHERE = ~EVERYWHERE
-
-
-def disc(row, column, radius, size=SIZE):
-    y, x = np.mgrid[:size, :size]
-    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
-
-
-def footprint(radius):
-    reach = int(radius)
-    return disc(reach, reach, radius, 2 * reach + 1)
+disc = functools.partial(discs.disc, size=SIZE)
 
 
 def textured(seed):

@@ -29,6 +29,8 @@ def test_the_config_has_every_threshold_with_its_default():
         ("openings", (1.5, -1.0)),
         ("fill", "black"),
         ("outline", "largest"),
+        ("candidates", "all"),
+        ("contrast", "margin"),
         ("screening", "fast"),
     ],
 )

@@ -1,7 +1,8 @@
 import dataclasses
 
 import numpy as np
-from bound_slices import OPTIONS, SIZE, disc, slices
+from bound_slices import OPTIONS, SIZE, slices
+from discs import disc
 from sklearn.cluster import KMeans
 
 from wsns.data.lungs.hull import hull

@@ -1,3 +1,6 @@
+import functools
+
+import discs
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +12,7 @@ from wsns.segmentation.nam import Reading
 from wsns.segmentation.screening import FLOOR, Masking, capacity, fill_values, masked_copy, screen
 
 SIZE = 32
+disc = functools.partial(discs.disc, size=SIZE)
 PARAMS = {"kernel": jnp.asarray(np.random.default_rng(0).normal(size=(5, 5, 1, 1)), jnp.float32)}
 
 
@@ -19,11 +23,6 @@ def read(params, hu):
         images, params["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     return Reading(jnp.ones(len(hu)), convolved[..., 0])
-
-
-def disc(row, column, radius):
-    y, x = np.mgrid[:SIZE, :SIZE]
-    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
 
 
 def example(count, seed=0):

@@ -142,7 +142,7 @@ def test_thresholds_are_tuned_on_the_validation_split(run):
     before = written(workdir)
     done = main(workdir, "--config.task=tune")
     assert done.returncode == 0, done.stderr[-3000:]
-    tuned = json.loads((workdir / "tuned.json").read_text())
+    tuned = json.loads((workdir / "tuned.json").read_text(), parse_constant=pytest.fail)
     positive = {
         (row["series"], row["z"])
         for row in rows(workdir / "records" / "slices.csv")
@@ -153,9 +153,20 @@ def test_thresholds_are_tuned_on_the_validation_split(run):
         ("tau", 0.5), ("tau", 0.8), ("outline", "edge"), ("outline", "eq4"),
     ]  # fmt: skip
     assert set(tuned["segment"]) == {"tau", "outline"}
+    # One patient gives no interval.
+    assert tuned["trials"][0]["dice"]["low"] is None
     assert (workdir / "tuned.txt").read_text() in done.stdout
     changed = {p.relative_to(workdir).parts[0] for p, at in written(workdir).items() if before.get(p) != at}
     assert changed == {"tuned.json", "tuned.txt", "stamps", "config.json", "environment.json"}
+
+
+def test_how_much_is_done_at_once_redoes_no_segmentation(run):
+    workdir, _ = run
+    before = written(workdir)
+    done = main(workdir, "--config.segment.batch=3", "--config.segment.copies=2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    changed = {p.relative_to(workdir).parts[0] for p, at in written(workdir).items() if before.get(p) != at}
+    assert not changed & {"masks", "cases.csv", "gap1", "records"}
 
 
 def test_a_changed_field_redoes_only_what_depends_on_it(run):

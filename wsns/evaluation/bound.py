@@ -11,7 +11,7 @@ from wsns.data.records.slices import Slices
 from wsns.evaluation.metrics import area_mm2, dice
 from wsns.evaluation.schemes import Scheme, hulls_of, labels_of
 from wsns.segmentation.outline import OUTLINES, choose, edge_gradients, same_object
-from wsns.segmentation.proposals import find_candidates
+from wsns.segmentation.regions import find_candidates
 
 RULES = tuple(rule for rule in OUTLINES if rule != "eq4")
 FIGURES = ("best", "random", "largest", *RULES)
@@ -125,11 +125,5 @@ def _measure_slice(
     for nodule, wanted in nodules(slices, n):
         scope = dilated(wanted, radius)
         for scheme, phases, inside in zip(schemes, labels, hulls, strict=True):
-            options = scheme.options
-            found = find_candidates(
-                *(options.candidates, hu, phases, scope, inside, spacing),
-                openings=options.openings,
-                min_area=options.min_area,
-                limit=options.max_candidates,
-            )
+            found = find_candidates(hu, phases, scope, inside, spacing, scheme.options)
             yield Row(scheme.name, nodule, len(found.masks), found.cut, measure(found.masks, wanted, hu))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import EIGHT, large_parts, opened
+from wsns.data.lungs.morphology import EIGHT, box, large_parts, opened
 
 MIN_PIXELS = 3
 
@@ -50,26 +50,26 @@ def candidates(
     inside = scope & hull
     if not inside.any():
         return Candidates(np.zeros((0, *scope.shape), bool), 0)
-    box = box_around(inside, 1)
+    near = box(inside, 1)
     smallest = max(MIN_PIXELS, min_area / spacing**2)
     found: dict[bytes, np.ndarray] = {}
     for phase in range(1, int(labels[inside].max()) + 1):
-        dense = large_parts((labels[box] >= phase) & inside[box], smallest)
+        dense = large_parts((labels[near] >= phase) & inside[near], smallest)
         # A disc is 8-connected: opened together, components give what each gives alone.
         for radius in openings:
             for piece in pieces(opened(dense, radius), smallest):
                 found.setdefault(np.packbits(piece).tobytes(), piece)
-    return largest(list(found.values()), box, scope.shape, limit)
+    return largest(list(found.values()), near, scope.shape, limit)
 
 
 def largest(
-    found: Sequence[np.ndarray], box: tuple[slice, slice], shape: tuple[int, ...], limit: int
+    found: Sequence[np.ndarray], near: tuple[slice, ...], shape: tuple[int, ...], limit: int
 ) -> Candidates:
-    """Returns the `limit` largest of some masks of a box, put into the slice of `shape`; ties keep their order."""
+    """Returns the `limit` largest of masks of the box `near`, put into a slice of `shape`; ties keep their order."""
     ordered = sorted(found, key=lambda piece: -int(piece.sum()))
     masks = np.zeros((min(len(ordered), limit), *shape), bool)
     for mask, piece in zip(masks, ordered, strict=False):
-        mask[box] = piece
+        mask[near] = piece
     return Candidates(masks, max(len(ordered) - limit, 0))
 
 
@@ -77,22 +77,11 @@ def pieces(mask: np.ndarray, smallest: float) -> list[np.ndarray]:
     """Returns the 8-connected parts of at least `smallest` pixels, each grown by one pixel."""
     parts, _ = ndimage.label(mask, EIGHT)
     found = []
-    for part, box in enumerate(ndimage.find_objects(parts), start=1):
-        near = _with_margin(box, 1, mask.shape)
+    for part, place in enumerate(ndimage.find_objects(parts), start=1):
+        near = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in place)
         inside = parts[near] == part
         if inside.sum() >= smallest:
             piece = np.zeros(mask.shape, bool)
             piece[near] = ndimage.binary_dilation(inside)
             found.append(piece)
     return found
-
-
-def box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Returns the box of what is in the mask, which isn't empty, with a margin as far as the slice reaches."""
-    return _with_margin(ndimage.find_objects(mask.astype(np.uint8))[0], margin, mask.shape)
-
-
-def _with_margin(box: tuple[slice, slice], margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    low = [max(side.start - margin, 0) for side in box]
-    high = [min(side.stop + margin, length) for side, length in zip(box, shape, strict=True)]
-    return slice(low[0], high[0]), slice(low[1], high[1])

@@ -25,7 +25,7 @@ State = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 class Phases(NamedTuple):
-    """What `converge` ends with.
+    """What `icm` ends with.
 
     labels: (S, S) int32, the phase of each pixel; 0 outside the box.
     means: (phases,) float32 in HU, ascending.
@@ -105,7 +105,7 @@ def ascending(planes: jax.Array, means: jax.Array) -> tuple[jax.Array, jax.Array
 
 
 @functools.partial(jax.jit, static_argnames=("sweeps", "reestimate"))
-def converge(
+def icm(
     hu: jax.Array,
     box: jax.Array,
     means: jax.Array | tuple[float, ...] = MEANS,
@@ -151,15 +151,3 @@ def converge(
     if reestimate:
         planes, last = ascending(planes, last)
     return Phases(jnp.maximum(from_planes(planes)[:rows, :columns], 0), last, done)
-
-
-def icm(
-    hu: jax.Array,
-    box: jax.Array,
-    means: jax.Array | tuple[float, ...] = MEANS,
-    beta: float = 0.3,
-    sweeps: int = 8,
-    reestimate: bool = False,
-) -> jax.Array:
-    """Returns the labels (S, S) int32 of one slice, see `converge`."""
-    return converge(hu, box, means, beta, sweeps, reestimate).labels

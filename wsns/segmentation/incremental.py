@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax import lax
-from scipy import ndimage
 
 from wsns.data.lungs.morphology import box
 from wsns.models import windows
@@ -19,7 +18,7 @@ from wsns.segmentation import nam as nams
 from wsns.segmentation import screening
 from wsns.segmentation.batches import blocks, chunk_size, in_chunks, padded
 from wsns.segmentation.nam import ReadFunction, Reading, nodule_weights
-from wsns.segmentation.screening import Masking, squared_change
+from wsns.segmentation.screening import Masking, masked_copy, squared_change
 
 CELLS = (7, 8, 10, 14)
 """Sizes of windows: 28, 44, 76 and 140 pixels of the input, at most, are masked out. Each is compiled once."""
@@ -45,7 +44,7 @@ def changes(
     params: Any,
     kept: Kept,
     nam: jax.Array,
-    rows: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
+    rows: tuple[jax.Array, ...],
     count: jax.Array,
 ) -> jax.Array:
     """Scores P masked copies by Eq. 4.
@@ -57,8 +56,9 @@ def changes(
         params: the 1-GAP network's parameters.
         kept: of N slices.
         nam: (N, S, S), their NAMs.
-        rows: of each copy, which slice it comes from (P,), its window's first cell (P, 2), the masked pixels there
-            (P, W, W) in HU, and the scope (P, S, S) bool, where the change counts.
+        rows: of each copy, which slice it comes from (P,), its window's first cell (P, 2), what lies there of the
+            slice (P, W, W) in HU and of the mask (P, W, W) bool, the HU (P,) that fill it, and the scope (P, S, S)
+            bool, where the change counts.
         count: how many copies there are; the rest of P is padding.
 
     Returns:
@@ -67,8 +67,10 @@ def changes(
     weights = nodule_weights(params["classifier"]["kernel"], contrast)
     factor = nam.shape[1] // _side(kept)
 
-    def change(index: jax.Array, first: jax.Array, patch: jax.Array, scope: jax.Array) -> jax.Array:
-        image = prepare(patch[None], size=patch.shape[0] // factor)[0]
+    def change(
+        index: jax.Array, first: jax.Array, hu: jax.Array, mask: jax.Array, value: jax.Array, scope: jax.Array
+    ) -> jax.Array:
+        image = prepare(masked_copy(hu, mask, value)[None], size=len(hu) // factor)[0]
         activations, at = windows.recompute(params, kept.inputs, index, first, image)
         around = lax.dynamic_update_slice(kept.maps[index], activations, (*(at + windows.MARGIN), 0))
         maps = around[windows.MARGIN : -windows.MARGIN, windows.MARGIN : -windows.MARGIN]
@@ -119,7 +121,9 @@ def screen(
             rows = (
                 np.array([maskings[n].index for n in numbers], np.int32),
                 first[numbers].astype(np.int32),
-                np.stack([_patch(hu, maskings[n], first[n], wanted, factor) for n in numbers]),
+                np.stack([_within(hu[maskings[n].index], first[n], wanted, factor) for n in numbers]),
+                np.stack([_within(maskings[n].mask, first[n], wanted, factor) for n in numbers]),
+                np.array([maskings[n].value for n in numbers], np.float32),
                 np.stack([maskings[n].scope for n in numbers]),
             )
             filled = tuple(padded(row, size) for row in rows)
@@ -140,10 +144,9 @@ def place(maskings: Sequence[Masking], size: int, factor: int) -> tuple[np.ndarr
         The first cell (P, 2), and the window's cells (P,) of `CELLS`; 0 where none holds the masked pixels, or
         where the window were larger than the image.
     """
-    boxes = np.array([[(s.start, s.stop) for s in box(m.mask)] for m in maskings]).reshape(-1, 2, 2)
     # A candidate is grown by a pixel before it is filled.
-    low, high = np.maximum(boxes[..., 0] - 1, 0), np.minimum(boxes[..., 1] + 1, size)
-    first, needed = windows.reach(low // factor, -(-high // factor))
+    boxes = np.array([[(s.start, s.stop) for s in box(m.mask, 1)] for m in maskings]).reshape(-1, 2, 2)
+    first, needed = windows.reach(boxes[..., 0] // factor, -(-boxes[..., 1] // factor))
     whole = size // factor // windows.CELL
     sizes = np.array([*(c for c in CELLS if c <= whole), 0])
     cells = sizes[np.searchsorted(sizes[:-1], needed)]
@@ -151,18 +154,16 @@ def place(maskings: Sequence[Masking], size: int, factor: int) -> tuple[np.ndarr
     return np.minimum(first, whole + 3 - cells[:, None]), cells
 
 
-def _patch(hu: np.ndarray, masking: Masking, first: np.ndarray, cells: int, factor: int) -> np.ndarray:
-    """Returns the pixels of a masked copy (W, W) float32 in a window; outside the slice they are 0."""
+def _within(image: np.ndarray, first: np.ndarray, cells: int, factor: int) -> np.ndarray:
+    """Returns what lies of an image (S, S) in a window, (W, W); outside the image it is 0."""
     width = factor * windows.side(cells)
-    row, column = factor * windows.corner(first)
-    patch = np.zeros((width, width), np.float32)
-    inside = tuple(slice(max(-at, 0), min(hu.shape[1] - at, width)) for at in (row, column))
-    there = tuple(
-        slice(at + side.start, at + side.stop) for at, side in zip((row, column), inside, strict=True)
-    )
-    grown = ndimage.binary_dilation(masking.mask[there])
-    patch[inside] = np.where(grown, np.float32(masking.value), hu[masking.index][there])
-    return patch
+    corner = factor * windows.corner(first)
+    low, high = np.maximum(-corner, 0), np.minimum(image.shape - corner, width)
+    inside = tuple(slice(*ends) for ends in zip(low, high, strict=True))
+    there = tuple(slice(*ends) for ends in zip(corner + low, corner + high, strict=True))
+    found = np.zeros((width, width), image.dtype)
+    found[inside] = image[there]
+    return found
 
 
 def _side(kept: Kept) -> int:

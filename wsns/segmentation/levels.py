@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import large_parts, opened
-from wsns.segmentation.candidates import MIN_PIXELS, Candidates, box_around, largest, pieces
+from wsns.data.lungs.morphology import box, large_parts, opened
+from wsns.segmentation.candidates import MIN_PIXELS, Candidates, largest, pieces
 
 WINDOW = (-1000.0, 200.0)
 SMOOTHED = (-800.0, (2.0,)), (-700.0, (1.5, 3.0))
@@ -47,14 +47,14 @@ def level_candidates(
     """
     if not scope.any():
         return Candidates(np.zeros((0, *scope.shape), bool), 0)
-    box = box_around(scope, REACH + 1)
-    smoothed = smooth_inside(hu[box], hull[box])
-    inside = scope[box] & hull[box]
+    near = box(scope, REACH + 1)
+    smoothed = smooth_inside(hu[near], hull[near])
+    inside = scope[near] & hull[near]
     smallest = max(MIN_PIXELS, min_area / spacing**2)
     sets = itertools.chain(
         (((smoothed >= level) & inside, radii) for level, radii in SMOOTHED),
-        (((hu[box] >= level) & inside, radii) for level, radii in PLAIN),
-        (((hu[box] >= level) & scope[box], radii) for level, radii in WITHOUT_HULL),
+        (((hu[near] >= level) & inside, radii) for level, radii in PLAIN),
+        (((hu[near] >= level) & scope[near], radii) for level, radii in WITHOUT_HULL),
     )
     found: list[np.ndarray] = []
     for dense, radii in sets:
@@ -63,7 +63,7 @@ def level_candidates(
             for piece in pieces(opened(parts, radius), smallest):
                 if not any(overlap(piece, other) > ALIKE for other in found):
                     found.append(piece)
-    return largest(found, box, scope.shape, limit)
+    return largest(found, near, scope.shape, limit)
 
 
 def smooth_inside(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:

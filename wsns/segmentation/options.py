@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from wsns.errors import InputError
 from wsns.segmentation.energy import MEANS
 from wsns.segmentation.outline import OUTLINES
-from wsns.segmentation.proposals import KINDS
 
 CHOICES = {
-    "candidates": KINDS,
+    "candidates": ("phases", "full"),
+    "contrast": ("difference", "nodule"),
     "fill": ("parenchyma", "floor", "mean"),
     "outline": OUTLINES,
     "screening": ("incremental", "full"),
@@ -22,6 +22,7 @@ class Options:
 
     Attributes:
         detect: 1-GAP probability from which on a slice is searched for nodules.
+        contrast: the weights of a NAM: of the nodule class minus the other's ('difference'), or its own ('nodule').
         sigma: pixels of the Gaussian that smooths a NAM before its blobs are sought.
         tau: share of the NAM's maximum in the hull that a blob's pixels exceed.
         reach: share of a multi-GAP NAM's maximum in the slice that a peak inside C1 must reach to count.
@@ -46,6 +47,7 @@ class Options:
     """
 
     detect: float = 0.5
+    contrast: str = "difference"
     sigma: float = 4.0
     tau: float = 0.5
     reach: float = 0.5

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import shrunk
+from wsns.data.lungs.morphology import box, shrunk
 from wsns.errors import InputError
 
 OUTLINES = ("compact", "edge", "eq4")
@@ -34,11 +34,10 @@ def edge_gradients(hu: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """
     if not len(candidates):
         return np.zeros(0)
-    rows, columns = _box(candidates, REACH)
+    rows, columns = box(np.any(candidates, axis=0), REACH)
     clipped = np.clip(hu[rows, columns].astype(float), *WINDOW)
     steep = ndimage.gaussian_gradient_magnitude(clipped, SIGMA, mode="nearest", truncate=REACH / SIGMA)
-    near = candidates[:, rows, columns]
-    return np.array([steep[mask & ~shrunk(mask)].mean() for mask in near])
+    return np.array([steep[mask & ~shrunk(mask)].mean() for mask in candidates[:, rows, columns]])
 
 
 def agreement(candidates: np.ndarray) -> np.ndarray:
@@ -100,14 +99,5 @@ def choose(
 
 def cut(candidates: np.ndarray) -> np.ndarray:
     """Returns candidates (M, S, S) cut to the box that holds them all."""
-    rows, columns = _box(candidates, 0)
+    rows, columns = box(np.any(candidates, axis=0))
     return candidates[:, rows, columns]
-
-
-def _box(candidates: np.ndarray, margin: int) -> tuple[slice, slice]:
-    rows, columns = (np.flatnonzero(candidates.any(axis=axes)) for axes in ((0, 2), (0, 1)))
-    return _span(rows, margin), _span(columns, margin)
-
-
-def _span(along: np.ndarray, margin: int) -> slice:
-    return slice(max(int(along[0]) - margin, 0), int(along[-1]) + 1 + margin)

@@ -139,6 +139,6 @@ def _phases(
     hu: jax.Array, lungs: jax.Array, means: jax.Array, beta: float, sweeps: int, reestimate: bool
 ) -> jax.Array:
     def one(image: jax.Array, lung: jax.Array) -> jax.Array:
-        return icm(image, lung_box(lung), means, beta, sweeps, reestimate)
+        return icm(image, lung_box(lung), means, beta, sweeps, reestimate).labels
 
     return jax.vmap(one)(hu, lungs)

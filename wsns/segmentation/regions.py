@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from wsns.segmentation.candidates import Candidates, candidates
+from wsns.segmentation.levels import level_candidates
 from wsns.segmentation.nam import Reading
 from wsns.segmentation.options import Options
 from wsns.segmentation.outline import choose, edge_gradients
-from wsns.segmentation.proposals import find_candidates
 from wsns.segmentation.results import Region, SliceResult
 from wsns.segmentation.scope import first_scopes, narrowed_scope, smooth
 from wsns.segmentation.screening import Masking, fill_values
@@ -53,12 +54,7 @@ def propose(
         scope = first
         if gaps > 1:
             scope = narrowed_scope(smoothed[gaps], hull, first, options.tau, options.reach)
-        found = find_candidates(
-            *(options.candidates, hu, labels, scope, hull, spacing),
-            openings=options.openings,
-            min_area=options.min_area,
-            limit=options.max_candidates,
-        )
+        found = find_candidates(hu, labels, scope, hull, spacing, options)
         fill = fill_values(hu, lungs, found.masks, options.fill)
         edges = edge_gradients(hu, found.masks)
         return Region(
@@ -66,6 +62,25 @@ def propose(
         )
 
     return {gaps: tuple(region(first, gaps) for first in firsts) for gaps in sorted(nams)}, whole_lung
+
+
+def find_candidates(
+    hu: np.ndarray, labels: np.ndarray, scope: np.ndarray, hull: np.ndarray, spacing: float, options: Options
+) -> Candidates:
+    """Returns the candidates of a scope: nested pieces of the slice's phases, or of thresholds of the HU.
+
+    Args:
+        hu: (S, S) in HU.
+        labels: (S, S) int, the phases; not looked at where the candidates stand on none.
+        scope: (S, S) bool, where to look.
+        hull: (S, S) bool, the closed lungs.
+        spacing: mm per pixel.
+        options: the thresholds.
+    """
+    area, most = options.min_area, options.max_candidates
+    if options.candidates == "full":
+        return level_candidates(hu, scope, hull, spacing, min_area=area, limit=most)
+    return candidates(labels, scope, hull, spacing, openings=options.openings, min_area=area, limit=most)
 
 
 def score_regions(

@@ -41,9 +41,9 @@ class SliceResult:
     """What the method says about one slice.
 
     By number of GAPs, `probabilities` holds the nodule's, `nams` the NAM (S, S) float32, and `regions` one region
-    per nodule sought; none where the slice is not `detected`. `labels` (S, S) int8 are the phases, `hull` (S, S)
-    bool the closed lungs: None where they were not needed. `whole_lung`: the 1-GAP NAM is nowhere positive in the
-    hull, which therefore is the scope.
+    per nodule sought; none where the slice is not `detected`. Where it is, `labels` (S, S) int8 are the phases, all 0
+    if the candidates stand on none, and `hull` (S, S) bool the closed lungs. `whole_lung`: the 1-GAP NAM is nowhere
+    positive in the hull, which therefore is the scope.
     """
 
     probabilities: dict[int, float]

@@ -154,7 +154,7 @@ def fill_values(hu: np.ndarray, lungs: np.ndarray, candidates: np.ndarray, fill:
 
 
 def _parenchyma(hu: np.ndarray, lungs: np.ndarray, candidate: np.ndarray) -> float:
-    near = tuple(slice(max(side.start - AROUND, 0), side.stop + AROUND) for side in box(candidate))
+    near = box(candidate, AROUND)
     around = lungs[near] & ~ndimage.binary_dilation(candidate[near])
     if around.any():
         return float(np.median(hu[near][around]))

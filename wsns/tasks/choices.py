@@ -9,7 +9,8 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
     return [
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, three equal channels"),
         ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
-        ("NAM", "weights of the nodule class minus those of the normal class, signed"),
+        ("NAM", {"difference": "weights of the nodule class minus those of the normal class, signed",
+                 "nodule": "weights of the nodule class, signed"}[segment.contrast]),
         (
             "Detection",
             f"1-GAP probability of at least {segment.detect:g}, for all weakly supervised rows",

@@ -23,6 +23,7 @@ from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
 from wsns.tasks import train
+from wsns.tasks.thresholds import result_fields
 from wsns.tasks.trained import load_trained, method_input, segment_supervised, weak_networks
 
 NAM_STEP = 4
@@ -33,7 +34,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     """Segments every test slice that is not segmented yet and writes `cases.csv`."""
     inputs = {
         "models": {name: train.inputs(config, workdir, name) for name in config.models},
-        "segment": config.segment.to_dict(),
+        "segment": result_fields(config),
     }
     masks = workdir / "masks"
     if stamps.is_done("segment", inputs):
@@ -45,14 +46,16 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     scans = {series: np.flatnonzero(slices.series == series) for series in dict.fromkeys(slices.series)}
     folders = {series: masks / f"{slices.patient[rows[0]]}_{series[-8:]}" for series, rows in scans.items()}
     missing = [series for series in scans if not folders[series].exists()]
-    todo = slices.take(np.concatenate([np.zeros(0, int), *(scans[series] for series in missing)]))
+    count = len(slices)
+    # Without what is done, and scan by scan; the rest need not wait in memory.
+    slices = slices.take(np.concatenate([np.zeros(0, int), *(scans[series] for series in missing)]))
     left_out = 0
-    with progress.bar(len(slices), "segment", initial=len(slices) - len(todo)) as shown, threads() as each:
+    with progress.bar(count, "segment", initial=count - len(slices)) as shown, threads() as each:
         networks, screen = weak_networks(config, trained, options)
-        weak = segment_slices(method_input(todo), networks, screen, options, ahead=ahead, each=each)
-        unet = segment_supervised(*trained["unet"], todo.hu, options.batch) if "unet" in trained else None
+        weak = segment_slices(method_input(slices), networks, screen, options, ahead=ahead, each=each)
+        unet = segment_supervised(*trained["unet"], slices.hu, options.batch) if "unet" in trained else None
         for series in missing:
-            left_out += _write_scan(slices.take(scans[series]), weak, unet, folders[series], shown)
+            left_out += _write_scan(slices.take(slices.series == series), weak, unet, folders[series], shown)
     if left_out:
         print(f"segment: {left_out} candidates were left out as too many (config.segment.max_candidates)")
     cases = [case for folder in folders.values() for case in read_cases(folder / "cases.csv")]

@@ -1,14 +1,23 @@
 """The method's thresholds and what is to be tried in their place, checked before anything else is done."""
 
 import dataclasses
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from wsns.errors import InputError
 from wsns.segmentation.options import Options
 
-NOT_TUNED = ("batch", "copies", "screening", "detect")
+MEMORY = ("batch", "copies")
+"""Fields that change nothing but how much is done at once."""
+
+NOT_TUNED = (*MEMORY, "screening", "detect")
 """Fields that change no outline, and the one that is the classifier's."""
+
+
+def result_fields(config: ConfigDict) -> dict[str, Any]:
+    """Returns the fields of `config.segment` that results depend on."""
+    return {name: value for name, value in config.segment.to_dict().items() if name not in MEMORY}
 
 
 def check(config: ConfigDict) -> None:

@@ -44,11 +44,12 @@ def weak_networks(
     networks = {}
     for gaps, (network, params) in weak.items():
         keep = incremental.keep if incrementally and gaps == 1 else nothing
-        read = read_function(network.apply, network.prepare, config.data.crop, keep=keep)
+        read = read_function(network.apply, network.prepare, config.data.crop, options.contrast, keep)
         networks[gaps] = read, params
     read, params = networks[1]
     if incrementally:
-        first = functools.partial(incremental.screen, read, weak[1][0].prepare, params)
+        own = functools.partial(incremental.screen, contrast=options.contrast)
+        first = functools.partial(own, read, weak[1][0].prepare, params)
     else:
         first = functools.partial(screening.screen, read, params)
     return networks, functools.partial(first, chunk=options.copies)

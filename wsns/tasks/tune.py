@@ -23,6 +23,7 @@ from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import Network, read_slices
 from wsns.tasks import train
+from wsns.tasks.thresholds import result_fields
 from wsns.tasks.trained import load_trained, method_input, weak_networks
 
 
@@ -35,8 +36,8 @@ def tune(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
     names = [name for name in config.models if name != "unet"]
     inputs = {
         "models": {name: train.inputs(config, workdir, name) for name in names},
-        "segment": config.segment.to_dict(),
-        "tune": config.tune.to_dict(),
+        "segment": result_fields(config),
+        **{name: config[name].to_dict() for name in ("tune", "evaluate")},
     }
     if not stamps.is_done("tune", inputs):
         stamps.begin("tune", inputs, workdir / "tuned.json", workdir / "tuned.txt")
@@ -81,9 +82,11 @@ def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Sli
 
 
 def _probability(hu: np.ndarray, network: Network, batch: int) -> np.ndarray:
-    readings = [(block, read_slices(hu[block], {1: network}, batch)[1]) for block in blocks(len(hu), batch)]
-    parts = [np.asarray(reading.probability)[: block.stop - block.start] for block, reading in readings]
-    return np.concatenate([np.zeros(0, np.float32), *parts])
+    found = np.zeros(len(hu), np.float32)
+    for block in blocks(len(hu), batch):
+        reading = read_slices(hu[block], {1: network}, batch)[1]
+        found[block] = reading.probability[: block.stop - block.start]
+    return found
 
 
 def _write(workdir: pathlib.Path, trials: Sequence[Trial], slices: Slices) -> None:
@@ -96,10 +99,18 @@ def _write(workdir: pathlib.Path, trials: Sequence[Trial], slices: Slices) -> No
             "slices": len(slices),
             "patients": patients,
             "segment": chosen,
-            "trials": [dataclasses.asdict(trial) for trial in trials],
+            "trials": [_row(trial) for trial in trials],
         },
     )
     files.write_text(workdir / "tuned.txt", table(trials, changed, len(slices), patients))
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    """JSON has no NaN, which an interval without a second patient is."""
+    row = dataclasses.asdict(trial)
+    for name in ("dice", "gain"):
+        row[name] = {end: None if math.isnan(value) else value for end, value in row[name].items()}
+    return row
 
 
 def _held(trials: Sequence[Trial], field: str, value: Any) -> bool:

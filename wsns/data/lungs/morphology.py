@@ -64,12 +64,13 @@ def shrunk(mask: np.ndarray) -> np.ndarray:
     return result
 
 
-def box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Returns the mask's bounding box; all of an empty mask."""
+def box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...]:
+    """Returns the mask's bounding box, with a margin as far as the array reaches; all of an empty mask."""
     sides = []
     for axis, length in enumerate(mask.shape):
         along = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        sides.append(slice(int(along[0]), int(along[-1]) + 1) if len(along) else slice(0, length))
+        low, high = (int(along[0]), int(along[-1]) + 1) if len(along) else (0, length)
+        sides.append(slice(max(low - margin, 0), min(high + margin, length)))
     return tuple(sides)
 
 
