@@ -31,6 +31,10 @@ def test_the_config_has_every_threshold_with_its_default():
         ("outline", "largest"),
         ("candidates", "all"),
         ("contrast", "margin"),
+        ("tau", "a"),
+        ("means", ("a", "b")),
+        ("openings", 1.5),
+        ("sweeps", 2.5),
         ("screening", "fast"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from wsns.errors import InputError
 from wsns.segmentation.energy import MEANS
@@ -73,6 +74,9 @@ class Options:
                 raise InputError(f"config.segment.{name}={getattr(self, name)!r}: {wanted}")
 
     def _rules(self) -> Iterator[tuple[str, bool, str]]:
+        for field in dataclasses.fields(self):
+            alike = _alike(getattr(self, field.name), field.default)
+            yield field.name, not alike, f"must be of the kind of {field.default!r}"
         for name in ("detect", "tau", "reach"):
             yield name, not 0 <= getattr(self, name) <= 1, "must lie between 0 and 1"
         for name in ("sigma", "beta", "hull_closing", "hull_part", "min_area", "copies"):
@@ -84,3 +88,9 @@ class Options:
         yield "openings", not self.openings or min(self.openings) < 0, "at least one radius, none below 0"
         for name, choices in CHOICES.items():
             yield name, getattr(self, name) not in choices, f"choose one of {', '.join(choices)}"
+
+
+def _alike(value: Any, default: Any) -> bool:
+    if isinstance(default, tuple):
+        return isinstance(value, tuple | list) and all(_alike(part, default[0]) for part in value)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))

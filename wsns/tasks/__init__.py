@@ -77,6 +77,7 @@ def _check(config: ConfigDict) -> None:
         _function("bound", "check")(config)
         return
     check(config)
+    check_thresholds(config)
     ensure(config)
     for name in config.models:
         build(config, name)
@@ -85,7 +86,6 @@ def _check(config: ConfigDict) -> None:
             f"config.models={tuple(config.models)}: the grid is over the weakly supervised networks' settings; leave "
             "'unet' out"
         )
-    check_thresholds(config)
     if config.task in ("segment", "tune", "table1") and "gap1" not in config.models:
         raise InputError(
             f"config.models={tuple(config.models)}: 1-GAP detects and screens for all; add 'gap1' (of {MODELS})"
