@@ -21,6 +21,7 @@ from wsns.data.records.plan import Options, candidates, options
 from wsns.errors import InputError
 from wsns.paper import SELECTION
 from wsns.processes import cores, pool
+from wsns.tasks.named import named_overrides
 
 SCANS_PER_CALL = 16
 SETTINGS = (
@@ -64,16 +65,9 @@ def named_choices(config: ConfigDict) -> tuple[dict[str, Options], str]:
             f"config.data.max_scans is {config.data.max_scans}: the accounting counts all scans, leave it at 0"
         )
     own = _settings(options(config.data))
-    choices: dict[str, Options] = {}
-    for name, overrides in config.get("accounting", {}).get("readings", ()):
-        unknown = sorted(set(overrides) - set(SETTINGS))
-        if unknown:
-            raise InputError(
-                f"config.accounting.readings: {name!r} sets {unknown[0]!r}, which is none of {', '.join(SETTINGS)}"
-            )
-        if name in choices or name == OWN:
-            raise InputError(f"config.accounting.readings: {name!r} is taken already: give each its own name")
-        choices[name] = options(overrides)
+    readings = config.get("accounting", {}).get("readings", ())
+    named = named_overrides("config.accounting.readings", readings, SETTINGS, (OWN,))
+    choices = {name: options(overrides) for name, overrides in named.items()}
     for name, choice in choices.items():
         if choice == own:
             return choices, name

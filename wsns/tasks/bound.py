@@ -24,6 +24,7 @@ from wsns.evaluation.schemes import Scheme
 from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
 from wsns.tasks.evaluate import TWIN
+from wsns.tasks.named import named_overrides
 
 OWN = ("hull", "slice_means")
 """Fields of a scheme that `config.segment` doesn't have."""
@@ -46,22 +47,16 @@ def named_schemes(config: ConfigDict) -> list[Scheme]:
     Raises:
         InputError: if there is none, a name comes twice, or a field or value doesn't exist.
     """
-    made: dict[str, Scheme] = {}
     known = [*OWN, *(field.name for field in dataclasses.fields(Options))]
-    for name, overrides in config.bound.schemes:
-        unknown = sorted(set(overrides) - set(known))
-        if unknown:
-            raise InputError(
-                f"config.bound.schemes: {name!r} sets {unknown[0]!r}, which is none of {', '.join(known)}"
-            )
-        if name in made or name == READERS:
-            raise InputError(f"config.bound.schemes: {name!r} is taken already: give each its own name")
+    named = named_overrides("config.bound.schemes", config.bound.schemes, known, (READERS,))
+    if not named:
+        raise InputError("config.bound.schemes is empty: name at least one way to make candidates")
+    made = []
+    for name, overrides in named.items():
         own = {key: value for key, value in overrides.items() if key in OWN}
         changed = {key: value for key, value in overrides.items() if key not in OWN}
-        made[name] = Scheme(name, Options(**config.segment.to_dict() | changed), **own)
-    if not made:
-        raise InputError("config.bound.schemes is empty: name at least one way to make candidates")
-    return list(made.values())
+        made.append(Scheme(name, Options(**config.segment.to_dict() | changed), **own))
+    return made
 
 
 def bound(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
