@@ -11,9 +11,10 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """Returns every field with its default."""
     config = ConfigDict()
-    # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not
-    # done yet; 'tune' searches the thresholds of 'segment'; 'grid' rate, decay and batch; 'accounting' counts what
-    # the readers drew; 'weights' fetches or checks ImageNet's; 'pretrain_shapes' makes the embedded trunk.
+    # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not done yet;
+    # 'evaluate', table, figures and report again from what a run left; 'tune', the thresholds of 'segment'; 'grid',
+    # rate, decay and batch; 'accounting' counts what the readers drew; 'weights' fetches or checks ImageNet's;
+    # 'pretrain_shapes' makes the embedded trunk.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
@@ -149,6 +150,12 @@ def get_config() -> ConfigDict:
     # Slices per call of a network, and masked copies; 0 copies take what suits the device.
     segment.batch = 8
     segment.copies = 0
+
+    # Test scans that are searched whole, at most, for FROC and figures at the natural share of nodules; 0 leaves it
+    # out. Every slice from this 1-GAP probability on is searched, so that FROC has marks under `segment.detect` too.
+    config.scans = scans = ConfigDict()
+    scans.most = 1000
+    scans.detect = 0.1
 
     # The task 'tune': for each field of 'segment', values to try besides its own.
     config.tune = tune = ConfigDict()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wsns.evaluation.cases import METHODS, Case, case_row
-from wsns.evaluation.views import SliceView
+from wsns.report.views import SliceView
 
 
 def disc(size: int, centre: tuple[int, int], radius: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-from wsns.evaluation.report import SplitCount
+from wsns.report.page import SplitCount
 from wsns.tasks.choices import choices, notes
 from wsns.tasks.evaluate import count_splits
 

@@ -7,8 +7,8 @@ from evaluation_cases import disc, random_cases, slice_view
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wsns.evaluation import figures, plots, views
-from wsns.evaluation.views import SliceView
+from wsns.report import figures, plots, views
+from wsns.report.views import SliceView
 
 BARE = SliceView(hu=np.full((32, 32), -800, np.int16))
 

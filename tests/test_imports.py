@@ -9,9 +9,9 @@ BLOCKED = """
 import sys
 for name in ("SimpleITK", "pylidc", "pydicom", "tensorflow", "tensorflow_datasets"):
     sys.modules[name] = None
-import wsns.tasks, wsns.tasks.train, wsns.tasks.segment, wsns.tasks.evaluate
+import wsns.tasks, wsns.tasks.train, wsns.tasks.segment, wsns.tasks.scans, wsns.tasks.evaluate
 import wsns.tasks.pretrain_shapes, wsns.tasks.grid, wsns.tasks.weights
-import wsns.segmentation.pipeline, wsns.training.loop, wsns.evaluation.report
+import wsns.segmentation.pipeline, wsns.training.loop, wsns.report.page
 from configs import gap1, gap2, gap3, unet, demo, testing, pretrain_shapes, grid, weights
 for config in (gap1, gap2, gap3, unet, demo, testing, pretrain_shapes, grid, weights):
     print(config.get_config().task)

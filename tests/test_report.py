@@ -5,8 +5,9 @@ import re
 import pytest
 from evaluation_cases import random_cases
 
-from wsns.evaluation import markup, report
 from wsns.evaluation.table import Effort, table1
+from wsns.report import markup
+from wsns.report import page as report
 
 TABLE = table1(random_cases(0), effort=Effort(5000, 50))
 PNG = bytes.fromhex("89504e470d0a1a0a")

@@ -5,12 +5,14 @@ fingerprint of everything that the step depends on: a changed config field redoe
 and those that stand on them, and nothing else.
 """
 
+import csv
 import hashlib
+import io
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -28,6 +30,21 @@ def write_bytes(path: pathlib.Path, data: bytes) -> None:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a UTF-8 text file, whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def write_rows(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes a table as CSV, whole or not at all; what a row has beyond the columns is left out."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """Reads a CSV table, each row by the names of its columns."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

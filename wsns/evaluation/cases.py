@@ -7,12 +7,14 @@ import io
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from wsns.errors import InputError
 from wsns.evaluation import metrics
+from wsns.evaluation.surface import compare_surfaces
 from wsns.workdir import write_text
 
 VARIANTS = (1, 2, 3)
@@ -27,7 +29,14 @@ class Case:
     """One slice and method, in the columns of `cases.csv`; None where a column doesn't apply.
 
     `z` is in mm, areas in mm². `score` is the method's own nodule probability. `tp` counts the nodules that
-    the result overlaps. The last five but `area_mm2` are None on a slice without a nodule.
+    the result overlaps. On a slice without a nodule all that follow `detected` but `area_mm2` are None.
+
+    Of surfaces, None where there is no true positive: `hd95_mm`, `assd_mm`, `surface_dice` (at 1 mm). Of weak rows:
+    `peak_mm` from the map's maximum to the nearest nodule, `peak_chance` that a pixel of the lungs is within 5 mm;
+    `in_scope`, the share of the nodules in the scopes, None where nothing was sought; of slices with one nodule
+    `best_dice` of the candidates and whether the chosen one is of the `same_object`. Of the slice: `texture` (1
+    ground glass to 5 solid), `readers` who drew there, `reader_dice` with the consensus, their mean; of several
+    nodules the largest one's.
 
     Raises:
         ValueError: if the columns contradict each other.
@@ -46,6 +55,17 @@ class Case:
     area_mm2: float
     area_ref_mm2: float | None
     diameter_mm: float | None
+    hd95_mm: float | None = None
+    assd_mm: float | None = None
+    surface_dice: float | None = None
+    peak_mm: float | None = None
+    peak_chance: float | None = None
+    in_scope: float | None = None
+    best_dice: float | None = None
+    same_object: int | None = None
+    texture: float | None = None
+    readers: int | None = None
+    reader_dice: float | None = None
 
     def __post_init__(self) -> None:
         for wrong, problem in self._rules():
@@ -61,9 +81,9 @@ class Case:
         yield (self.nodules > 0) != bool(self.label) or self.nodules < 0, "nodules contradicts label"
         yield not 0 <= self.area_mm2 < math.inf, "area_mm2 must be a finite number of at least 0"
         yield not self.detected and self.area_mm2 > 0, "area_mm2 must be 0 where detected is 0"
-        of_nodule = (self.tp, self.dice, self.area_ref_mm2, self.diameter_mm)
         if not self.label:
-            yield any(v is not None for v in of_nodule), "tp, dice, area_ref_mm2, diameter_mm need label 1"
+            of_nodule = [name for name in OF_NODULE if getattr(self, name) is not None]
+            yield bool(of_nodule), f"{', '.join(of_nodule)} need label 1"
             return
         if self.tp is None or self.dice is None or self.area_ref_mm2 is None or self.diameter_mm is None:
             yield True, "tp, dice, area_ref_mm2 and diameter_mm must be filled where label is 1"
@@ -74,9 +94,19 @@ class Case:
         yield not 0 <= self.dice <= 1, f"dice {self.dice} lies outside 0..1"
         yield not self.detected and self.tp > 0, "tp must be 0 where detected is 0"
         yield (self.tp > 0) != (self.dice > 0), "tp and dice must be 0 together"
+        shares = (self.surface_dice, self.peak_chance, self.in_scope, self.best_dice, self.reader_dice)
+        yield any(v is not None and not 0 <= v <= 1 for v in shares), "a share lies outside 0..1"
+        lengths = (self.hd95_mm, self.assd_mm, self.peak_mm)
+        yield (
+            any(v is not None and not 0 <= v < math.inf for v in lengths),
+            "distances must be finite and at least 0",
+        )
+        yield self.same_object not in (None, 0, 1), "same_object must be 0 or 1"
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Case))
+OF_NODULE = ("tp", "dice", *COLUMNS[COLUMNS.index("area_ref_mm2") :])
+"""Columns that a slice without a nodule leaves empty."""
 
 
 def case_row(
@@ -91,6 +121,7 @@ def case_row(
     method: str,
     score: float,
     detected: bool,
+    measures: Mapping[str, Any] = MappingProxyType({}),
 ) -> Case:
     """Returns the row of one slice and method.
 
@@ -108,11 +139,13 @@ def case_row(
         method: one of METHODS.
         score: the method's own nodule probability.
         detected: whether the slice was declared a nodule slice.
+        measures: the columns from `peak_mm` on; left out on a slice without a nodule.
     """
     found = np.zeros(instances.shape, bool) if result is None or not detected else result.astype(bool)
     reference = instances > 0
     area_ref = metrics.area_mm2(reference, spacing)
     tp = metrics.overlapped_nodules(found, instances)
+    surfaces = compare_surfaces(found, reference, spacing) if tp else None
     return Case(
         patient=patient,
         series=series,
@@ -128,6 +161,10 @@ def case_row(
         area_mm2=metrics.area_mm2(found, spacing),
         area_ref_mm2=area_ref if nodules else None,
         diameter_mm=metrics.equivalent_diameter_mm(area_ref) if nodules else None,
+        hd95_mm=surfaces.hd95_mm if surfaces else None,
+        assd_mm=surfaces.assd_mm if surfaces else None,
+        surface_dice=surfaces.surface_dice if surfaces else None,
+        **(measures if nodules else {}),
     )
 
 
@@ -171,20 +208,14 @@ def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
-    "patient": str,
-    "series": str,
-    "z": float,
-    "method": str,
-    "label": int,
-    "nodules": int,
-    "score": float,
-    "detected": int,
-    "tp": _optional(int),
-    "dice": _optional(float),
-    "area_mm2": float,
-    "area_ref_mm2": _optional(float),
-    "diameter_mm": _optional(float),
-}
+    "patient": str, "series": str, "z": float, "method": str, "label": int, "nodules": int, "score": float,
+    "detected": int, "tp": _optional(int), "dice": _optional(float), "area_mm2": float,
+    "area_ref_mm2": _optional(float), "diameter_mm": _optional(float), "hd95_mm": _optional(float),
+    "assd_mm": _optional(float), "surface_dice": _optional(float), "peak_mm": _optional(float),
+    "peak_chance": _optional(float), "in_scope": _optional(float), "best_dice": _optional(float),
+    "same_object": _optional(int), "texture": _optional(float), "readers": _optional(int),
+    "reader_dice": _optional(float),
+}  # fmt: skip
 
 
 def _parse(row: list[str], where: str) -> Case:

@@ -25,7 +25,8 @@ STEPS = {
     "bound": ("bound",),
     "segment": ("train", "segment"),
     "tune": ("train", "tune"),
-    "table1": ("train", "segment", "evaluate"),
+    "table1": ("train", "segment", "scans", "evaluate"),
+    "evaluate": ("evaluate",),
 }
 """Tasks that begin with the records, and the steps that follow."""
 ALONE = {"accounting": "account", "weights": "weights", "pretrain_shapes": "pretrain_shapes"}

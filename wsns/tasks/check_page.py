@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsns.data.records.picture import SIDE, WIDTH
-from wsns.evaluation.markup import bullets, page, scrolling, section, text
+from wsns.report.markup import bullets, page, scrolling, section, text
 from wsns.tasks.summary import count
 from wsns.workdir import write_text
 

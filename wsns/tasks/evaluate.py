@@ -1,18 +1,18 @@
 """The last step: Table 1, figures and `report.html`, from what the others left and without any network."""
 
 import collections
-import csv
 import pathlib
 from collections.abc import Mapping, Sequence
 
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
-from wsns.evaluation import report, table_text
+from wsns.evaluation import table_text
 from wsns.evaluation.cases import Case, read_cases
-from wsns.evaluation.report import ReportContent, SplitCount
 from wsns.evaluation.table import Effort, table1
 from wsns.models import pretrained
+from wsns.report import page
+from wsns.report.page import ReportContent, SplitCount
 from wsns.tasks import choices, pictures
 
 SPLITS = ("train", "validation", "test")
@@ -36,8 +36,7 @@ def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
 
 def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> None:
     accounting = files.read_json(workdir / "records" / "accounting.json")
-    with (workdir / "records" / "slices.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = files.read_rows(workdir / "records" / "slices.csv")
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
     table = table1(
         cases,
@@ -48,7 +47,7 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> 
     )
     source = accounting["source"]
     synthetic = source == TWIN
-    table_text.write_table(workdir, table, source=report.source_line(source, synthetic=synthetic))
+    table_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
     content = ReportContent(
         table=table,
         source=source,
@@ -63,7 +62,7 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> 
         environment=files.read_json(workdir / "environment.json"),
         accounting=accounting,
     )
-    files.write_text(workdir / "report.html", report.render(content))
+    files.write_text(workdir / "report.html", page.render(content))
 
 
 def count_splits(rows: Sequence[Mapping[str, str]]) -> list[SplitCount]:

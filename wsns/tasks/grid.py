@@ -1,7 +1,5 @@
 """The task 'grid': rate, decay and batch size by validation accuracy (section 3.2), in one table."""
 
-import csv
-import io
 import itertools
 import json
 import pathlib
@@ -103,9 +101,5 @@ def _row(config: ConfigDict, name: str, directory: pathlib.Path, slices: int) ->
 
 def _write(workdir: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
     ranked = sorted(rows, key=lambda row: (row["method"], -row["accuracy"], row["loss"]))
-    content = io.StringIO()
-    writer = csv.DictWriter(content, list(ranked[0]))
-    writer.writeheader()
-    writer.writerows(ranked)
-    files.write_text(workdir / "grid.csv", content.getvalue())
+    files.write_rows(workdir / "grid.csv", list(ranked[0]), ranked)
     files.write_text(workdir / "grid.txt", table(ranked))

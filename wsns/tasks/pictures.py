@@ -12,11 +12,11 @@ from ml_collections import ConfigDict
 from wsns import workdir as files
 from wsns.data.records import input as records
 from wsns.data.records.slices import OVERVIEW_STEP, OVERVIEW_WINDOW, Slices
-from wsns.evaluation import figures, plots, views
 from wsns.evaluation.cases import WEAK, Case
-from wsns.evaluation.report import Picture
-from wsns.evaluation.views import SliceView
 from wsns.models.build import TITLES
+from wsns.report import figures, plots, views
+from wsns.report.page import Picture
+from wsns.report.views import SliceView
 from wsns.tasks.segment import NAM_STEP
 
 GALLERY = 4

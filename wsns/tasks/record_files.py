@@ -1,13 +1,12 @@
 """What a records folder holds: TFDS's files, tables, pictures, read back and checked."""
 
 import contextlib
-import csv
 import hashlib
 import io
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -38,9 +37,9 @@ def write_all(plan: Plan, choice: Options, store: Store, directory: pathlib.Path
     facts = _write_records(plan, choice, store, directory)
     rows, data_fingerprint = _read_back(plan, directory)
     scans = scan_rows(plan, facts)
-    _write_csv(directory / "slices.csv", COLUMNS, rows)
+    workdir.write_rows(directory / "slices.csv", COLUMNS, rows)
     told = [row | {"warnings": " ".join(row["warnings"])} for row in scans]
-    _write_csv(directory / "scans.csv", list(told[0]), told)
+    workdir.write_rows(directory / "scans.csv", list(told[0]), told)
     workdir.write_json(
         directory / "split.json", {"fingerprint": fingerprint(plan.parts), "patients": dict(plan.parts)}
     )
@@ -122,10 +121,3 @@ def _row(source: Sequence[Mapping[str, Any]], part: str, n: int) -> tuple[dict[s
     for name in sorted(record):
         content.update(name.encode() + np.asarray(record[name]).tobytes())
     return row, content.hexdigest()
-
-
-def _write_csv(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)

@@ -18,11 +18,12 @@ from wsns import workdir as files
 from wsns.background import ahead, threads
 from wsns.data.records import input as records
 from wsns.data.records.slices import Slices
-from wsns.evaluation.cases import Case, case_row, read_cases, write_cases
+from wsns.evaluation.cases import Case, read_cases, write_cases
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
 from wsns.tasks import train
+from wsns.tasks.case_rows import KINDS, unet_case, weak_cases
 from wsns.tasks.thresholds import result_fields
 from wsns.tasks.trained import load_trained, method_input, segment_supervised, weak_networks
 
@@ -81,11 +82,11 @@ def _write_scan(
     cases: list[Case] = []
     cut = 0
     for n, result in enumerate(itertools.islice(weak, len(scan))):
-        cases += _weak_cases(scan, n, result)
+        cases += [case for kind in KINDS for case in weak_cases(scan, n, result, kind)]
         cut += result.cut
         probability = next(unet) if unet else None
         if probability is not None:
-            cases.append(_case(scan, n, "U-Net", probability > 0.5, float(probability.max())))
+            cases.append(unet_case(scan, n, probability))
         np.savez_compressed(
             partial / f"{scan.slice_index[n]:04d}.npz", **_arrays(scan, n, result, probability)
         )
@@ -93,36 +94,6 @@ def _write_scan(
     write_cases(partial / "cases.csv", cases)
     partial.rename(folder)
     return cut
-
-
-def _weak_cases(scan: Slices, n: int, result: SliceResult) -> list[Case]:
-    return [
-        _case(scan, n, f"{gaps}-GAP {kind}", getattr(result, kind)(gaps), score, detected=result.detected)
-        for kind in ("coarse", "fine")
-        for gaps, score in sorted(result.probabilities.items())
-    ]
-
-
-def _case(
-    scan: Slices,
-    n: int,
-    method: str,
-    mask: np.ndarray,
-    score: float,
-    detected: bool | None = None,
-) -> Case:
-    return case_row(
-        mask,
-        scan.nodules[n],
-        patient=str(scan.patient[n]),
-        series=str(scan.series[n]),
-        z=float(scan.z[n]),
-        spacing=float(scan.spacing[n]),
-        nodules=int(scan.count[n]),
-        method=method,
-        score=score,
-        detected=bool(mask.any()) if detected is None else detected,
-    )
 
 
 def _arrays(scan: Slices, n: int, result: SliceResult, probability: np.ndarray | None) -> dict[str, Any]:

@@ -86,13 +86,16 @@ def options(config: Mapping[str, Any]) -> Options:
     return made
 
 
-def make_plan(choice: Options, progress: Progress, cache: pathlib.Path | None = None) -> Plan:
+def make_plan(
+    choice: Options, progress: Progress, cache: pathlib.Path | None = None, *, every: bool = False
+) -> Plan:
     """Finds the scans, chooses among them and splits their patients.
 
     Args:
         choice: what to build.
         progress: wraps (items, description) wherever it takes a while.
         cache: file that keeps the archive's headers from one run to the next.
+        every: the plan's source also has the scans without a positive slice.
 
     Raises:
         InputError: if the archive or a chosen scan is not as it must be, or no scan has a positive slice.
@@ -119,7 +122,7 @@ def make_plan(choice: Options, progress: Progress, cache: pathlib.Path | None = 
     for uid, number in positives.items():
         by_patient[scans[uid].patient] += number
     missing = tuple(uid for uid in wanted if uid not in present)
-    source = found.only(uid for uid, number in positives.items() if number)
+    source = found.only(uid for uid, number in positives.items() if number or every)
     return Plan(source, scans, positives, split(by_patient, choice.seed), missing)
 
 

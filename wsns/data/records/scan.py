@@ -79,7 +79,7 @@ class _Nodules:
     fallbacks: int
 
 
-def scan_records(scan: Scan, volume: Volume, rules: Rules) -> ScanRecords:
+def scan_records(scan: Scan, volume: Volume, rules: Rules, *, every: bool = False) -> ScanRecords:
     """Makes the records of one scan: its positive slices, and as many negative ones if the lungs have so many.
 
     The crop is the same for the whole scan, centred on the lungs' box.
@@ -88,6 +88,7 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules) -> ScanRecords:
         scan: geometry and annotations.
         volume: its voxels, slice by slice as `scan.z`.
         rules: what to select and how to cut.
+        every: all slices of the lungs that nobody has drawn in are the negative ones.
 
     Raises:
         ValueError: if scan and volume differ in depth.
@@ -102,7 +103,8 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules) -> ScanRecords:
     lungs = segment(volume)
     span, rows, columns = lungs.extent(len(scan.z))
     origin = (_centred(rows, rules.crop), _centred(columns, rules.crop))
-    free = negatives(scan.series, chosen.free, span, len(chosen.positive), rules.seed)
+    wanted = len(chosen.free) if every else len(chosen.positive)
+    free = negatives(scan.series, chosen.free, span, wanted, rules.seed)
     outlines: dict[int, np.ndarray] = {}
     records, fallbacks, lung_pixels = [], 0, 0
     for k in sorted([*chosen.positive, *free]):

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from wsns.evaluation import views
 from wsns.evaluation.cases import VARIANTS, Case
-from wsns.evaluation.views import SliceView
+from wsns.report import views
+from wsns.report.views import SliceView
 
 WIDTH = 11.0  # inches
 

@@ -23,7 +23,7 @@ def page(title: str, body: str, *, style: str = "", pictures: str = "data:") -> 
         style: rules on top of those that all pages share.
         pictures: where they may come from, as Content-Security-Policy puts it; only embedded ones by default.
     """
-    style = (importlib.resources.files("wsns.evaluation") / "report.css").read_text(encoding="utf-8") + style
+    style = (importlib.resources.files("wsns.report") / "report.css").read_text(encoding="utf-8") + style
     policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

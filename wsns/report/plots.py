@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wsns.evaluation.cases import COARSE, FINE, METHODS, Case
-from wsns.evaluation.figures import WIDTH
+from wsns.report.figures import WIDTH
 
 BINS_MM = (0.0, 4.0, 6.0, 8.0, 10.0, 15.0, float("inf"))
 COLOURS = dict(

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsns import paper
-from wsns.evaluation import markup, table_text
+from wsns.evaluation import table_text
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.table import Row, Table
+from wsns.report import markup
 
 SYNTHETIC = "Synthetic data: these are not LIDC results."
 

@@ -1,0 +1,84 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from wsns.evaluation.froc import RATES, Scan, froc
+from wsns.evaluation.marks import Mark, find_marks
+
+
+def mark(score, *hits):
+    return Mark(score, 0.0, 1, 10.0, hits)
+
+
+HAND = [
+    Scan("a", (1, 2), [mark(0.9, 1), mark(0.8), mark(0.6, 1, 2)]),
+    Scan("b", (), [mark(0.7)]),
+    Scan("c", (1,), []),
+    Scan("d", (3,), [mark(0.6, 3), mark(0.5)]),
+]
+
+
+def test_three_of_four_nodules_by_hand():
+    found = froc(HAND, draws=0, seed=0)
+    assert (found.scans, found.nodules) == (4, 4)
+    np.testing.assert_allclose(found.curve[0] * 4, [0, 0, 1, 2, 2, 3])
+    np.testing.assert_allclose(found.curve[1] * 4, [0, 1, 1, 1, 3, 3])
+    assert [at.value for at in found.sensitivity] == [0.25, 0.25, 0.75, 0.75, 0.75, 0.75, 0.75]
+    assert found.mean.value == pytest.approx((2 * 0.25 + 5 * 0.75) / 7)
+
+
+def random_scans(seed, patients=6):
+    rng = np.random.default_rng(seed)
+    scans = []
+    for n in range(12):
+        nodules = tuple(range(1, 1 + rng.integers(0, 4)))
+        marks = []
+        for _ in range(rng.integers(0, 8)):
+            hits = [k for k in nodules if rng.random() < 0.3]
+            marks.append(mark(float(rng.integers(0, 12)) / 12, *hits))
+        scans.append(Scan(f"P{n % patients}", nodules, marks))
+    return scans
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_threshold_counts_as_counted_one_by_one(seed):
+    scans = random_scans(seed)
+    found = froc(scans, draws=50, seed=0)
+    scores = sorted({m.score for scan in scans for m in scan.marks}, reverse=True)
+    total = sum(len(scan.nodules) for scan in scans)
+    points = [(0.0, 0.0)]
+    for threshold in scores:
+        kept = [[m for m in scan.marks if m.score >= threshold] for scan in scans]
+        hit = sum(len({k for m in own for k in m.hits}) for own in kept)
+        points.append((sum(not m.hits for own in kept for m in own) / len(scans), hit / total))
+    # Thresholds at which nothing changes are left out.
+    changes = [points[0], *(b for a, b in itertools.pairwise(points) if a != b)]
+    curve = found.curve.T[np.append(True, (np.diff(found.curve, axis=1) != 0).any(axis=0))]
+    np.testing.assert_allclose(curve, changes)
+    for rate, at in zip(RATES, found.sensitivity, strict=True):
+        assert at.value == pytest.approx(max(s for f, s in points if f <= rate))
+        assert at.low <= at.value <= at.high
+
+
+def test_without_marks_or_without_nodules():
+    assert [at.value for at in froc([Scan("a", (1,), [])], draws=9, seed=0).sensitivity] == [0] * 7
+    nobody = froc([Scan("a", (), [mark(0.5)]), Scan("b", (), [])], draws=9, seed=0)
+    assert all(np.isnan(at.value) for at in nobody.sensitivity)
+    assert np.isnan(nobody.mean.value)
+
+
+def test_marks_join_over_slices_that_follow_each_other():
+    results, nodules = np.zeros((5, 8, 8), bool), np.zeros((5, 8, 8), int)
+    results[0, 1:3, 1:3] = results[1, 3, 3] = True
+    results[1, 6, 6] = results[2, 6, 6] = True
+    results[3, 6, 6] = True
+    nodules[0, 0:2, 0:2], nodules[1, 3, 3] = 4, 7
+    scores, z = np.array([0.6, 0.8, 0.9, 0.7, 0.1]), np.arange(5) * 2.5
+    found = list(find_marks(results, scores, nodules, np.array([10, 11, 13, 14, 15]), z, 0.5))
+    assert found == [
+        Mark(0.8, 2.5, 2, 1.25, (4, 7)),
+        Mark(0.8, 2.5, 1, 0.25, ()),
+        Mark(0.9, 5.0, 2, 0.5, ()),
+    ]
+    assert list(find_marks(results & False, scores, nodules, np.arange(5), z, 0.5)) == []

@@ -1,0 +1,115 @@
+"""Whole scans through the method: every slice in which the readers agree whether there is a nodule."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from wsns import progress
+from wsns import workdir as files
+from wsns.background import ahead, threads
+from wsns.data.readers.annotations import Scan
+from wsns.data.records.plan import Plan, make_plan
+from wsns.data.records.plan import options as data_options
+from wsns.data.records.scan import scan_records
+from wsns.data.records.slices import Slices
+from wsns.errors import InputError
+from wsns.evaluation.cases import write_cases
+from wsns.evaluation.marks import Mark, find_marks
+from wsns.segmentation import pipeline
+from wsns.segmentation.options import Options
+from wsns.segmentation.pipeline import segment_slices
+from wsns.segmentation.results import SliceResult
+from wsns.tasks.case_rows import weak_cases
+from wsns.tasks.scans import MARKS, SCANS
+from wsns.tasks.trained import load_trained, weak_networks
+
+
+def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Searches the test scans that have no folder yet and returns the folders of all.
+
+    Raises:
+        InputError: if the archive is not as it must be, or the test split has no scan.
+    """
+    choice = data_options(config.data)
+    plan = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
+    chosen = _choose(plan, config.scans.most, config.data.seed)
+    todo = [scan for scan in chosen if not _folder(folder, scan).exists()]
+    trained = {name: of for name, of in load_trained(config, workdir).items() if name != "unet"}
+    options = dataclasses.replace(Options(**config.segment.to_dict()), detect=config.scans.detect)
+    networks, screen = weak_networks(config, trained, options)
+
+    def prepare(scan: Scan) -> Slices:
+        return scan_records(scan, plan.source.read(scan.series), choice.rules, every=True).slices
+
+    with (
+        progress.bar(len(chosen), "scans", initial=len(chosen) - len(todo), unit="scan") as shown,
+        threads() as each,
+    ):
+        for scan, slices in zip(todo, ahead(prepare, todo), strict=True):
+            # Nothing of a whole scan is known beforehand: one nodule per slice is sought.
+            whole = pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.ones(len(slices), int))
+            results = segment_slices(whole, networks, screen, options, ahead=ahead, each=each)
+            _write(_folder(folder, scan), scan, slices, results, config.segment.detect)
+            shown.update(1)
+    return [_folder(folder, scan) for scan in chosen]
+
+
+def _choose(plan: Plan, most: int, seed: int) -> list[Scan]:
+    """Returns the test patients' scans, at most so many, drawn at random."""
+    test = [scan for scan in plan.scans.values() if plan.parts[scan.patient] == "test"]
+    if not test:
+        raise InputError("no patient stands in the test split: take more scans (config.data.max_scans)")
+    order = np.random.default_rng([seed, 0x5CA7]).permutation(len(test))
+    return [test[n] for n in sorted(order[:most])]
+
+
+def _folder(folder: pathlib.Path, scan: Scan) -> pathlib.Path:
+    return folder / f"{scan.patient}_{scan.series[-8:]}"
+
+
+def _write(
+    folder: pathlib.Path, scan: Scan, slices: Slices, results: Iterator[SliceResult], detect: float
+) -> None:
+    """Writes one scan's cases, marks and counts to a folder that appears when it is complete."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    cases, scores = [], []
+    masks: dict[int, list[np.ndarray]] = {}
+    for n, result in enumerate(results):
+        cases += weak_cases(slices, n, result, "fine", detect)
+        scores.append(result.probabilities[1])
+        for gaps in result.probabilities:
+            masks.setdefault(gaps, []).append(result.fine(gaps))
+    write_cases(partial / "cases.csv", cases)
+    numbers = np.stack([np.append(0, own)[image] for own, image in zip(slices.cluster, slices.nodules)])
+    find = functools.partial(
+        find_marks, scores=np.array(scores), nodules=numbers, index=slices.slice_index, z=slices.z,
+        spacing=float(slices.spacing[0]),
+    )  # fmt: skip
+    name = {"patient": scan.patient, "series": scan.series}
+    rows = [
+        name | {"method": f"{gaps}-GAP fine"} | _mark_row(mark)
+        for gaps, own in sorted(masks.items())
+        for mark in find(np.stack(own))
+    ]
+    files.write_rows(partial / "marks.csv", MARKS, rows)
+    nodules = sorted({int(number) for number in slices.cluster.ravel() if number})
+    fact = {
+        "slices": len(slices),
+        "left_out": len(scan.z) - len(slices),
+        "nodules": " ".join(map(str, nodules)),
+    }
+    files.write_rows(partial / "scans.csv", SCANS, [name | fact])
+    partial.rename(folder)
+
+
+def _mark_row(mark: Mark) -> dict[str, Any]:
+    return dataclasses.asdict(mark) | {"hits": " ".join(map(str, mark.hits))}
