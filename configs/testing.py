@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     config.unet.batch = 10
     # A network that has learnt nothing detects nothing, and nothing would be searched.
     config.segment.detect = 0.0
+    config.scans.detect = 0.0
     config.tune.fields = ConfigDict({"tau": (0.5, 0.8), "outline": ("edge", "eq4")})
     config.evaluate.draws = 50
     return config

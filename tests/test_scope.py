@@ -111,6 +111,14 @@ def test_a_flat_positive_map_is_one_blob():
     assert blob.prominence == 0
 
 
+@pytest.mark.parametrize("side", [1, 3])
+def test_a_hull_of_one_pixel_or_one_value_is_one_blob(side):
+    hull = np.zeros((9, 9), bool)
+    hull[2 : 2 + side, 3 : 3 + side] = True
+    (blob,) = blobs(np.ones((9, 9)), hull, tau=0.5)
+    np.testing.assert_array_equal(blob.mask, hull)
+
+
 def test_no_lung_gives_an_empty_scope():
     (scope,), whole = first_scopes(bumps((20, 20, 1.0, 5)), np.zeros((SIZE, SIZE), bool), 0.5)
     assert whole

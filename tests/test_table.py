@@ -151,7 +151,7 @@ def test_classifiers_equal_sklearn():
         assert model.auc.low < model.auc.value < model.auc.high
 
 
-def test_gains_are_paired():
+def test_differences_are_paired():
     cases = [case for case in random_cases(4) if case.method == "1-GAP coarse"]
     better = [
         dataclasses.replace(case, method="1-GAP fine", dice=case.dice + 0.01 if case.tp else case.dice)
@@ -159,9 +159,22 @@ def test_gains_are_paired():
         if not case.dice or case.dice < 0.99
     ]
     same = {(case.series, case.z) for case in better}
-    gain = table1(better + [case for case in cases if (case.series, case.z) in same]).gains["1-GAP"]
+    (pair,) = table1(better + [case for case in cases if (case.series, case.z) in same]).differences
+    gain = pair.figures["tp_dice"]
+    assert (pair.one, pair.other) == ("1-GAP fine", "1-GAP coarse")
     assert gain.value == pytest.approx(0.01)
     assert gain.high - gain.low < 1e-9
+
+
+def test_differences_are_those_of_the_columns():
+    table = table1(random_cases(6))
+    rows = {row.method: row for row in table.rows}
+    assert len(table.differences) == 10
+    for pair in table.differences:
+        for name, found in pair.figures.items():
+            expected = getattr(rows[pair.one], name).value - getattr(rows[pair.other], name).value
+            assert found.value == pytest.approx(expected)
+            assert found.low <= found.value <= found.high
 
 
 def test_two_nodules_and_crowded_slices():

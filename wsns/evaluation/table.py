@@ -2,14 +2,15 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from wsns.errors import InputError
-from wsns.evaluation import metrics
-from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate, patient_weights
-from wsns.evaluation.cases import COARSE, FINE, METHODS, VARIANTS, WEAK, Case
+from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate
+from wsns.evaluation.cases import WEAK, Case
+from wsns.evaluation.differences import Difference, differences
+from wsns.evaluation.drawn import Figures, classifier_rows, draw
 
 TOLERANCE = 1e-6
 
@@ -81,15 +82,14 @@ class Effort:
 class Table:
     """Table 1 and what belongs beside it.
 
-    `gains` maps a variant ("2-GAP") to its fine minus its coarse TP Dice, paired over patients. `crowded`
-    counts the slices with more than two nodules, which stand in no line but the classifiers', which judge by
-    `threshold`.
+    `differences` are paired over patients. `crowded` counts the slices with more than two nodules, which stand in no
+    line but the classifiers', which judge by `threshold`.
     """
 
     rows: tuple[Row, ...]
     classifiers: tuple[Classifier, ...]
     two_nodules: tuple[TwoNodules, ...]
-    gains: Mapping[str, Estimate]
+    differences: tuple[Difference, ...]
     effort: Effort | None
     threshold: float
     patients: int
@@ -121,28 +121,22 @@ def table1(
     Raises:
         InputError: if there is no case, the methods hold different slices, or an identity is broken.
     """
-    by_method = _by_method(cases)
-    names = sorted({case.patient for case in cases})
-    patient = {name: number for number, name in enumerate(names)}
-    weights = patient_weights(len(names), draws=draws, seed=seed)
-    drawn = {method: _figures(rows, patient, weights) for method, rows in by_method.items()}
-    any_rows = next(iter(by_method.values()))
+    drawn = draw(cases, threshold=threshold, draws=draws, seed=seed)
+    any_rows = next(iter(drawn.cases.values()))
     ones = sum(case.nodules == 1 for case in any_rows)
     table = Table(
         rows=tuple(
             Row(method, ones, **{name: estimate(values) for name, values in figures.items()})
-            for method, figures in drawn.items()
+            for method, figures in drawn.methods.items()
         ),
-        classifiers=tuple(_classifiers(by_method, patient, weights, threshold)),
-        two_nodules=tuple(_two_nodules(method, rows) for method, rows in by_method.items()),
-        gains={
-            fine.split()[0]: estimate(drawn[fine]["tp_dice"] - drawn[coarse]["tp_dice"])
-            for fine, coarse in zip(FINE, COARSE, strict=True)
-            if fine in drawn and coarse in drawn
-        },
+        classifiers=tuple(
+            _classifier(model, rows, drawn.classifiers[model]) for model, rows in classifier_rows(drawn.cases)
+        ),
+        two_nodules=tuple(_two_nodules(method, rows) for method, rows in drawn.cases.items()),
+        differences=differences(drawn),
         effort=effort,
         threshold=threshold,
-        patients=len(names),
+        patients=len(drawn.patients),
         positives=ones,
         negatives=sum(case.label == 0 for case in any_rows),
         crowded=sum(case.nodules > 2 for case in any_rows),
@@ -194,79 +188,10 @@ def _identities(table: Table) -> Iterator[tuple[int, str, float, float]]:
         yield 5, row.method, row.fpr.value, weak[0].fpr.value
 
 
-def _by_method(cases: Sequence[Case]) -> dict[str, list[Case]]:
-    """Returns the cases per method in the table's order, each in the same order of slices."""
-    if not cases:
-        raise InputError("Table 1 needs at least one case: the test split is empty")
-    grouped = collections.defaultdict(list)
-    for case in sorted(cases, key=lambda case: (case.series, case.z)):
-        grouped[case.method].append(case)
-    by_method = {method: grouped[method] for method in METHODS if method in grouped}
-    slices = {method: [(c.series, c.z, c.nodules) for c in rows] for method, rows in by_method.items()}
-    first = next(iter(slices))
-    for method, held in slices.items():
-        if held != slices[first]:
-            raise InputError(f"{method} and {first} hold different slices: segment the test split again")
-    return by_method
-
-
-def _column(rows: Iterable[Case], name: str) -> np.ndarray:
-    """Returns one column as floats, 0 where it is empty."""
-    return np.array([getattr(case, name) or 0 for case in rows], float)
-
-
-def _per_patient(rows: Sequence[Case], patient: Mapping[str, int], terms: np.ndarray) -> np.ndarray:
-    """Returns (patients,): the terms (N,) summed over each patient's rows."""
-    return np.bincount([patient[case.patient] for case in rows], terms, minlength=len(patient))
-
-
-def _figures(rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the figures of one method, each (1 + draws,)."""
-    used = [case for case in rows if case.nodules <= 1]
-    terms = metrics.slice_terms(
-        label=_column(used, "label"),
-        detected=_column(used, "detected"),
-        hit=_column(used, "tp") > 0,
-        dice=_column(used, "dice"),
-        doa=np.abs(_column(used, "area_mm2") - _column(used, "area_ref_mm2")),
-    )
-    return metrics.table_figures({k: weights @ _per_patient(used, patient, v) for k, v in terms.items()})
-
-
-def _classifiers(
-    by_method: Mapping[str, Sequence[Case]],
-    patient: Mapping[str, int],
-    weights: np.ndarray,
-    threshold: float,
-) -> Iterator[Classifier]:
-    """Yields the 1-, 2- and 3-GAP classifiers that have a row; a variant's rows all carry its score."""
-    for model in (f"{g}-GAP" for g in VARIANTS):
-        rows = next((by_method[m] for m in (f"{model} fine", f"{model} coarse") if m in by_method), None)
-        if rows is not None:
-            yield _classifier(model, rows, patient, weights, threshold)
-
-
-def _classifier(
-    model: str, rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarray, threshold: float
-) -> Classifier:
-    """Returns one model's accuracy and AUC from the scores of its rows."""
-    label, score, nothing = _column(rows, "label"), _column(rows, "score"), np.zeros(len(rows))
-    terms = metrics.slice_terms(label, score >= threshold, nothing, nothing, nothing)
-    sums = {name: weights @ _per_patient(rows, patient, values) for name, values in terms.items()}
-    figures = metrics.table_figures(sums)
-    right = sums["detected"] + sums["negatives"] - sums["alarms"]
-    group = np.array([patient[case.patient] for case in rows])
-    wins = metrics.pair_wins(score, label, group, len(patient))
-    outranked = ((weights @ wins) * weights).sum(1)
-    return Classifier(
-        model=model,
-        positives=int(label.sum()),
-        negatives=int((1 - label).sum()),
-        accuracy=estimate(metrics.ratio(right, sums["positives"] + sums["negatives"])),
-        sensitivity=estimate(figures["sensitivity"]),
-        specificity=estimate(1 - figures["fpr"]),
-        auc=estimate(metrics.ratio(outranked, sums["positives"] * sums["negatives"])),
-    )
+def _classifier(model: str, rows: Sequence[Case], figures: Figures) -> Classifier:
+    positives = sum(case.label for case in rows)
+    estimates = {name: estimate(values) for name, values in figures.items()}
+    return Classifier(model, positives, len(rows) - positives, **estimates)
 
 
 def _two_nodules(method: str, rows: Iterable[Case]) -> TwoNodules:

@@ -5,11 +5,12 @@ import dataclasses
 import io
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wsns import paper
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.cases import FINE
+from wsns.evaluation.differences import COMPARED
 from wsns.evaluation.metrics import FIGURES
 from wsns.evaluation.table import Row, Table
 from wsns.workdir import write_text
@@ -24,6 +25,11 @@ SHOWN = (
     ("tp_dice", "tp_dice_sd", "TP Dice", 2, 14),
     ("tp_doa", "tp_doa_sd", "TP DOA, mm²", 1, 15),
 )
+HEADINGS = {name: heading for name, _, heading, _, _ in SHOWN}
+DECIMALS = {name: decimals for name, _, _, decimals, _ in SHOWN}
+PAIRED = "Paired differences"
+BRIEF = ("dice", "tp_dice", "tp_doa")
+"""Of the differences, those that a terminal shows."""
 FPR_SHOWN = ("1-GAP coarse", "U-Net")
 FEW_PATIENTS = 20
 _FIRST = 16
@@ -32,6 +38,11 @@ _FIRST = 16
 def number(value: float, decimals: int) -> str:
     """Returns a figure in letters, a dash where there is none."""
     return f"{value:.{decimals}f}" if math.isfinite(value) else "–"
+
+
+def signed(value: float, decimals: int) -> str:
+    """Returns a difference in letters with its sign, a dash where there is none."""
+    return f"{value:+.{decimals}f}" if math.isfinite(value) else "–"
 
 
 def interval(estimate: Estimate, decimals: int, *, signed: bool = False) -> str:
@@ -96,14 +107,12 @@ def classifier_lines(table: Table) -> list[tuple[str, str, str, str, str]]:
     return lines
 
 
-def gain_line(table: Table) -> str:
-    """Returns the differences fine − coarse in TP Dice, paired over patients."""
-    parts = []
-    for variant, gain in table.gains.items():
-        value = f"{gain.value:+.2f}" if math.isfinite(gain.value) else "–"
-        span = interval(gain, 2, signed=True)
-        parts.append(f"{variant} {value}" + (f" ({span})" if span else ""))
-    return "; ".join(parts)
+def difference_cells(figures: Mapping[str, Estimate]) -> list[tuple[str, str]]:
+    """Returns (difference, its interval) in letters, with signs, for each of `COMPARED`."""
+    return [
+        (signed(figures[name].value, DECIMALS[name]), interval(figures[name], DECIMALS[name], signed=True))
+        for name in COMPARED
+    ]
 
 
 def as_text(table: Table, *, source: str) -> str:
@@ -129,9 +138,7 @@ def as_text(table: Table, *, source: str) -> str:
         for model, accuracy, span, auc, auc_span in classifier_lines(table):
             printed = 100 * paper.ACCURACY[model]
             lines.append(f"  {model:<16}  {accuracy:<6}{span:<14}  {printed:<9.1f}  {auc:<7}{auc_span}")
-    if table.gains:
-        lines += ["Fine − coarse, TP Dice", f"  {gain_line(table)}"]
-    lines += [*_two_nodule_lines(table), *_effort_lines(table)]
+    lines += [*_difference_lines(table), *_two_nodule_lines(table), *_effort_lines(table)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -157,8 +164,11 @@ def as_markdown(table: Table, *, source: str) -> str:
                 f"{auc} [{auc_span}]",
             ]
             lines.append(_markdown_row([cell.replace(" []", "") for cell in cells]))
-    if table.gains:
-        lines += ["", f"Fine − coarse, TP Dice: {gain_line(table)}."]
+    if table.differences:
+        lines += ["", *_markdown([PAIRED, *(HEADINGS[name].replace("_", "\\_") for name in COMPARED)])]
+        for pair in table.differences:
+            cells = [f"{value} [{span}]" if span else value for value, span in difference_cells(pair.figures)]
+            lines.append(_markdown_row([f"{pair.one} − {pair.other}", *cells]))
     for block in (_two_nodule_lines(table), _effort_lines(table)):
         if block:
             lines += [
@@ -201,6 +211,24 @@ def _line(first: str, cells: Sequence[str]) -> str:
     return f"{first:<{_FIRST}}" + "".join(
         f"{cell:<{width}}" for cell, (*_, width) in zip(cells, SHOWN, strict=True)
     )
+
+
+def _difference_lines(table: Table) -> list[str]:
+    """Returns a heading and a line per pair of methods; the other figures stand in Markdown and the report."""
+    if not table.differences:
+        return []
+    lines = [_wide(PAIRED, [HEADINGS[name] for name in BRIEF])]
+    for pair in table.differences:
+        cells = dict(zip(COMPARED, difference_cells(pair.figures), strict=True))
+        brief = (cells[name] for name in BRIEF)
+        lines.append(
+            _wide(f"  {pair.one} − {pair.other}", [f"{v} ({span})" if span else v for v, span in brief])
+        )
+    return lines
+
+
+def _wide(first: str, cells: Sequence[str]) -> str:
+    return f"{first:<29}" + "".join(f"{cell:<24}" for cell in cells)
 
 
 def _two_nodule_lines(table: Table) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from wsns import paper
 from wsns.evaluation import table_text
 from wsns.evaluation.cases import FINE
+from wsns.evaluation.differences import COMPARED
 from wsns.evaluation.table import Row, Table
 from wsns.report import markup
 
@@ -82,7 +83,7 @@ def render(content: ReportContent) -> str:
         markup.section("Table 1", _table1(content), markup.bullets(table_text.remarks(table), style="notes")),
         _basis(content),
         markup.section("Slice classification", _classifiers(table)),
-        markup.section("Fine against coarse", _gains(table)),
+        markup.section("Differences between methods", _differences(table)),
         markup.section("Slices with two nodules", _two_nodules(table)),
         markup.section("Labelling effort", _effort(table)),
         markup.section("Figures", *(markup.picture(p.png, p.alt, p.caption) for p in content.pictures)),
@@ -178,13 +179,17 @@ def _classifiers(table: Table) -> str:
     return markup.table(caption, heads, rows) if rows else ""
 
 
-def _gains(table: Table) -> str:
-    if not table.gains:
-        return ""
-    return (
-        f"<p>TP Dice, fine minus coarse: {markup.text(table_text.gain_line(table))}. "
-        "In brackets the 95 % interval, paired over patients.</p>"
-    )
+def _differences(table: Table) -> str:
+    rows = [
+        (
+            f"{pair.one} − {pair.other}",
+            *(f"{v} ({span})" if span else v for v, span in table_text.difference_cells(pair.figures)),
+        )
+        for pair in table.differences
+    ]
+    heads = ("Methods", *(table_text.HEADINGS[name] for name in COMPARED))
+    caption = "In brackets the 95 % interval, paired over patients; TP columns: difference of the two means"
+    return markup.table(caption, heads, rows) if rows else ""
 
 
 def _two_nodules(table: Table) -> str:

@@ -104,9 +104,10 @@ def narrowed_scope(
 
 def _basins(values: np.ndarray, region: np.ndarray) -> tuple[np.ndarray, int]:
     """Returns the basins (1, 2, ... by position of the peak, 0 outside the region), int32, and how many."""
-    inside = np.where(region, values, -np.inf)
-    # A peak cut off by the region's edge counts, or what belongs to it would have no basin.
-    peaks = local_maxima(inside, connectivity=2) & region
+    # A peak cut off by the region's edge counts, or what belongs to it would have no basin; padded, because
+    # `local_maxima` finds none in a picture of one value.
+    inside = np.pad(np.where(region, values, -np.inf), 1, constant_values=-np.inf)
+    peaks = local_maxima(inside, connectivity=2)[1:-1, 1:-1] & region
     markers, count = ndimage.label(peaks, EIGHT, output=np.int32)
     return watershed(-values, markers, connectivity=2, mask=region), count
 
