@@ -7,7 +7,12 @@ from evaluation_cases import disc, random_cases, slice_view
 from matplotlib.figure import Figure
 from PIL import Image
 
+from wsns.evaluation.beyond import beyond, whole_scans
+from wsns.evaluation.causes import CAUSES, cause
+from wsns.evaluation.froc import Scan
+from wsns.evaluation.marks import Mark
 from wsns.report import figures, plots, views
+from wsns.report.curves import curves
 from wsns.report.views import SliceView
 
 BARE = SliceView(hu=np.full((32, 32), -800, np.int16))
@@ -116,6 +121,71 @@ def test_gallery_draws_empty_and_uneven_groups():
     assert len(figure.axes) == 6
     assert views.to_png(figure)
     assert views.to_png(figures.gallery({"best": [], "worst": []}, "U-Net"))
+
+
+def test_failures_stand_by_cause_and_show_several_patients():
+    cases = random_cases(0, patients=12)
+    groups = figures.choose_failures(cases, "2-GAP fine", 3)
+    assert list(groups) == [name for name in CAUSES if name in groups]
+    assert "good" not in groups
+    for name, group in groups.items():
+        assert 1 <= len(group) <= 3
+        assert {cause(case) for case in group} == {name}
+    missed = groups["not detected"]
+    assert len({case.patient for case in missed}) == 3
+    every = [case for case in cases if case.method == "2-GAP fine" and case.nodules == 1]
+    largest = max((case for case in every if not case.detected), key=lambda case: case.diameter_mm)
+    assert missed[0] == largest
+
+
+def test_gallery_with_scopes_draws_them():
+    case = next(case for case in random_cases(0) if case.nodules == 1 and case.method == "1-GAP fine")
+    plain, scoped = (
+        figures.gallery({"wrong blob": [(slice_view(), case)]}, "1-GAP fine", scopes=scopes).axes[0]
+        for scopes in (False, True)
+    )
+    assert len(scoped.collections) == len(plain.collections) + 1
+
+
+def test_curves_of_the_test_split_and_of_whole_scans():
+    cases = random_cases(0)
+    fine = [case for case in cases if case.method.endswith("fine")]
+    scans = [Scan(f"P{n}", (1,), [Mark(0.9, 0.0, 2, 30.0, (1,))] if n else []) for n in range(8)]
+    whole = whole_scans(fine, {case.method: scans for case in fine}, 0, threshold=0.5, draws=20)
+    figure = curves(beyond(cases, whole, threshold=0.5, draws=20))
+    assert [axes.get_title().split(",")[0] for axes in figure.axes] == [
+        "ROC of the slice classifiers", "Calibration", "FROC", "Calibration",
+    ]  # fmt: skip
+    assert figure.axes[2].lines[0].get_ydata()[-1] == pytest.approx(7 / 8)
+    assert views.to_png(figure)
+    for few in ([case for case in cases if case.method == "U-Net"], [c for c in cases if c.label == 0]):
+        assert views.to_png(curves(beyond(few, threshold=0.5, draws=20)))
+
+
+def test_scans_without_a_mark_have_a_flat_froc():
+    cases = [case for case in random_cases(0) if case.method == "1-GAP fine"]
+    scans = {"1-GAP fine": [Scan(f"P{n}", (1,), []) for n in range(8)]}
+    figure = curves(
+        beyond(cases, whole_scans(cases, scans, 0, threshold=0.5, draws=20), threshold=0.5, draws=20)
+    )
+    assert set(figure.axes[2].lines[0].get_ydata()) == {0.0}
+
+
+def test_cause_bars_are_as_long_as_their_counts():
+    counts = {"1-GAP fine": dict.fromkeys(CAUSES, 2), "U-Net": {**dict.fromkeys(CAUSES, 0), "good": 12}}
+    axes = plots.cause_bars(counts).axes[0]
+    ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
+    assert ends[0] == 2
+    assert max(ends) == 12
+    assert len(axes.patches) == 2 * len(CAUSES)
+
+
+def test_readers_stand_beside_dice_only():
+    cases = [dataclasses.replace(case, reader_dice=0.8) if case.label else case for case in random_cases(0)]
+    figure = plots.figure3(cases)
+    labels = [axes.get_legend_handles_labels()[1] for axes in figure.axes]
+    assert ["readers" in own for own in labels] == [True, False, True, False]
+    np.testing.assert_allclose(plots.binned([c for c in cases if c.label], "readers")[0][1:3], 0.8)
 
 
 def test_figure3_means_by_hand():

@@ -56,7 +56,7 @@ def test_figures_of_a_few_slices_by_hand():
     rows = {row.group: row for row in group_rows(cases, draws=20, seed=0)}
     assert {name: row.n for name, row in rows.items()} == {
         "all": 3, "solid": 1, "subsolid": 1, "under 6 mm": 1, "6 to 10 mm": 1, "10 mm and more": 1,
-        "drawn by 1 or 2 readers": 1, "by 3": 1, "by 4 and more": 1,
+        "drawn by 1 or 2 readers": 1, "drawn by 3": 1, "drawn by 4 or more": 1,
     }  # fmt: skip
     every = {name: figure.value for name, figure in rows["all"].figures.items()}
     assert every["tpr"] == pytest.approx(2 / 3)

@@ -5,11 +5,18 @@ import re
 import pytest
 from evaluation_cases import random_cases
 
+from wsns.evaluation.beyond import beyond, whole_scans
+from wsns.evaluation.froc import Scan
+from wsns.evaluation.marks import Mark
 from wsns.evaluation.table import Effort, table1
 from wsns.report import markup
 from wsns.report import page as report
 
 TABLE = table1(random_cases(0), effort=Effort(5000, 50))
+FINE = [case for case in random_cases(0) if case.method.endswith("fine")]
+SCANS = [Scan(f"P{n}", (1,), [Mark(0.9, 0.0, 2, 30.0, (1,))]) for n in range(8)]
+WHOLE = whole_scans(FINE, {case.method: SCANS for case in FINE}, 12, threshold=0.5, draws=50)
+BEYOND = beyond(random_cases(0), WHOLE, threshold=0.5, draws=50)
 PNG = bytes.fromhex("89504e470d0a1a0a")
 
 
@@ -21,7 +28,11 @@ def content(**other):
         "splits": [report.SplitCount("train", 30, 31, 1200, 1201), report.SplitCount("test", 8, 8, 30, 36)],
         "start": "shapes trunk, not ImageNet",
         "split_fingerprint": "0123456789abcdef",
-        "pictures": [report.Picture(PNG, "Figure A. <Path>", 'Eight "panels"')],
+        "beyond": BEYOND,
+        "pictures": {
+            "figure3": report.Picture(PNG, "Figure A. <Path>", 'Eight "panels"'),
+            "failures": report.Picture(PNG, "Failures", 'Eight "panels"'),
+        },
         "choices": [("Scope threshold", "0.5")],
         "notes": ["Demo's network"],
         "config": {"data": {"crop": 384, "seed": 2017}, "gaps": [1, 2, 3]},
@@ -117,6 +128,23 @@ def test_page_is_accessible():
             assert attrs["aria-label"]
 
 
+def test_figures_stand_with_their_sections():
+    text = report.render(content())
+    assert text.index("<h2>Why results fail") < text.index("<figcaption>Failures") < text.index("<h2>Figures")
+    assert text.index("<h2>Figures") < text.index("<figcaption>Figure A")
+    assert text.count("<figure>") == 2
+
+
+def test_every_interval_is_that_of_its_figure():
+    words = " ".join(Page(report.render(content())).words)
+    for row in BEYOND.groups:
+        if row.method == "3-GAP fine" and row.group == "all":
+            dice = row.figures["tp_dice"]
+            assert f"{dice.value:.2f} {dice.low:.2f}–{dice.high:.2f}" in " ".join(words.split())
+    assert "80 slices" in words
+    assert "8 test scans with 8 nodules" in words
+
+
 def test_text_is_escaped():
     text = report.render(content(start="<b>&", notes=["<script>"]))
     assert "<script" not in text
@@ -125,13 +153,20 @@ def test_text_is_escaped():
 
 @pytest.mark.parametrize("patients", [1, 2])
 def test_few_patients_are_no_result(patients):
-    table = table1(random_cases(0, patients=patients))
-    assert "are no result" in report.render(content(table=table, synthetic=False))
+    cases = random_cases(0, patients=patients)
+    found = beyond(cases, threshold=0.5, draws=20)
+    text = report.render(content(table=table1(cases), beyond=found, synthetic=False))
+    assert "are no result" in text
+    assert "nan" not in text
 
 
 def test_least_content_renders():
-    table = table1([case for case in random_cases(0) if case.nodules == 0 and case.method == "U-Net"])
-    text = report.render(report.ReportContent(table, "LIDC-IDRI", False, [], "random", "0"))
+    cases = [case for case in random_cases(0) if case.nodules == 0 and case.method == "U-Net"]
+    found = beyond(cases, threshold=0.5)
+    text = report.render(
+        report.ReportContent(table1(cases), "LIDC-IDRI", False, [], "random", "0", beyond=found)
+    )
+    assert "No scan was searched whole" in text
     assert "no slice with two nodules" in text
     assert "nan" not in text
 

@@ -56,6 +56,27 @@ def test_records_of_a_scan(chest):
     assert made.picture.dtype == np.uint8
 
 
+def test_every_slice_that_nobody_drew_in_is_one_of_a_whole_scan(chest):
+    scan = phantom.scan(_readers(3, slices=range(50, 55)) + _readers(1, slices=range(60, 63)))
+    few = _records(scan, chest)
+    scan = annotations.Scan(
+        scan.series, scan.study, scan.patient, chest.spacing, 2.5, chest.z, scan.annotations
+    )
+    made = scan_records(scan, chest, Rules(), every=True).slices
+    positive = made.slice_index[made.label == 1].tolist()
+    assert positive == few.slices.slice_index[few.slices.label == 1].tolist() == list(range(50, 55))
+    # What one reader drew is neither; all else that holds lung is there once.
+    assert not set(made.slice_index) & set(range(60, 63))
+    assert (np.diff(made.slice_index) > 0).all()
+    lungs = {k for k in range(110) if chest_lung(chest, k)}
+    assert lungs - set(range(60, 63)) <= set(made.slice_index.tolist())
+
+
+def chest_lung(volume, k):
+    """Says whether a slice of the phantom has lung in its middle part."""
+    return (volume.hu[k][200:300] < -700).any() and 20 < k < 90
+
+
 def test_instances_of_a_slice(chest):
     scan = phantom.scan(_readers(3, slices=range(50, 55)) + _readers(2, slices=[52], i=240, j=350))
     scores = [

@@ -21,8 +21,8 @@ GROUPS: Mapping[str, Callable[[Case], bool]] = {
     "6 to 10 mm": lambda case: 6 <= (case.diameter_mm or 0) < 10,
     "10 mm and more": lambda case: (case.diameter_mm or 0) >= 10,
     "drawn by 1 or 2 readers": lambda case: case.readers is not None and case.readers <= 2,
-    "by 3": lambda case: case.readers == 3,
-    "by 4 and more": lambda case: case.readers is not None and case.readers >= 4,
+    "drawn by 3": lambda case: case.readers == 3,
+    "drawn by 4 or more": lambda case: case.readers is not None and case.readers >= 4,
 }
 """Of slices with one nodule; a slice may be in several."""
 

@@ -40,9 +40,10 @@ def number(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else "–"
 
 
-def signed(value: float, decimals: int) -> str:
+def with_sign(value: float, decimals: int) -> str:
     """Returns a difference in letters with its sign, a dash where there is none."""
-    return f"{value:+.{decimals}f}" if math.isfinite(value) else "–"
+    # No zero is negative.
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def interval(estimate: Estimate, decimals: int, *, signed: bool = False) -> str:
@@ -50,8 +51,13 @@ def interval(estimate: Estimate, decimals: int, *, signed: bool = False) -> str:
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return ""
     if signed:
-        return f"{estimate.low:+.{decimals}f} to {estimate.high:+.{decimals}f}"
+        return f"{with_sign(estimate.low, decimals)} to {with_sign(estimate.high, decimals)}"
     return f"{estimate.low:.{decimals}f}–{estimate.high:.{decimals}f}"
+
+
+def with_interval(estimate: Estimate, decimals: int) -> tuple[str, str]:
+    """Returns a figure and its interval in letters."""
+    return number(estimate.value, decimals), interval(estimate, decimals)
 
 
 def value_cells(row: Row) -> list[str]:
@@ -110,7 +116,7 @@ def classifier_lines(table: Table) -> list[tuple[str, str, str, str, str]]:
 def difference_cells(figures: Mapping[str, Estimate]) -> list[tuple[str, str]]:
     """Returns (difference, its interval) in letters, with signs, for each of `COMPARED`."""
     return [
-        (signed(figures[name].value, DECIMALS[name]), interval(figures[name], DECIMALS[name], signed=True))
+        (with_sign(figures[name].value, DECIMALS[name]), interval(figures[name], DECIMALS[name], signed=True))
         for name in COMPARED
     ]
 
@@ -222,13 +228,13 @@ def _difference_lines(table: Table) -> list[str]:
         cells = dict(zip(COMPARED, difference_cells(pair.figures), strict=True))
         brief = (cells[name] for name in BRIEF)
         lines.append(
-            _wide(f"  {pair.one} − {pair.other}", [f"{v} ({span})" if span else v for v, span in brief])
+            _wide(f" {pair.one} − {pair.other}", [f"{v} ({span})" if span else v for v, span in brief])
         )
     return lines
 
 
 def _wide(first: str, cells: Sequence[str]) -> str:
-    return f"{first:<29}" + "".join(f"{cell:<24}" for cell in cells)
+    return f"{first:<29}" + "".join(f"{cell:<23}" for cell in cells)
 
 
 def _two_nodule_lines(table: Table) -> list[str]:

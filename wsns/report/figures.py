@@ -1,4 +1,4 @@
-"""The figures made of slices: the whole path on one slice, the paper's Figure 2, and the gallery."""
+"""The figures made of slices: the whole path on one slice, the paper's Figure 2, and galleries."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wsns.evaluation.cases import VARIANTS, Case
+from wsns.evaluation.causes import CAUSES, cause
 from wsns.report import views
 from wsns.report.views import SliceView
 
@@ -86,8 +87,34 @@ def choose_gallery(cases: Sequence[Case], method: str, count: int) -> dict[str, 
     }
 
 
-def gallery(groups: Mapping[str, Sequence[tuple[SliceView, Case]]], method: str) -> Figure:
-    """Draws results of a method against the consensus, one group (best, median, worst) per row."""
+def choose_failures(cases: Sequence[Case], method: str, count: int) -> dict[str, list[Case]]:
+    """Returns, for each cause of failure that occurs, the slices of the largest nodules, `count` at most.
+
+    Slices of other patients come first: those of one resemble each other.
+    """
+    rows = [case for case in cases if case.method == method and case.nodules == 1]
+    chosen = {}
+    for name in list(CAUSES)[1:]:
+        own = sorted(
+            (c for c in rows if cause(c) == name), key=lambda c: (-(c.diameter_mm or 0), c.series, c.z)
+        )
+        first = {case.patient: case for case in reversed(own)}
+        ranked = sorted(own, key=lambda case: first[case.patient] is not case)
+        if ranked:
+            chosen[name] = ranked[:count]
+    return chosen
+
+
+def gallery(
+    groups: Mapping[str, Sequence[tuple[SliceView, Case]]], method: str, *, scopes: bool = False
+) -> Figure:
+    """Draws results of a method against the consensus, one group per row.
+
+    Args:
+        groups: best, median, worst; or causes of failure.
+        method: whose results.
+        scopes: draw where it sought, too.
+    """
     columns = max(1, *(len(group) for group in groups.values()))
     size = WIDTH / max(columns, 4)
     figure = Figure(figsize=(WIDTH, 0.4 + (size + 0.3) * len(groups)), layout="constrained")
@@ -97,12 +124,14 @@ def gallery(groups: Mapping[str, Sequence[tuple[SliceView, Case]]], method: str)
             axes.set_axis_off()
         for axes, (view, case) in zip(panels, group, strict=False):
             result = view.results.get(method)
-            _result(axes, view, method, views.zoom_box(view, view.consensus, result))
+            scope = view.scopes.get(int(method[0])) if scopes else None
+            _result(axes, view, method, views.zoom_box(view, view.consensus, result, scope))
+            views.outline(axes, scope, views.SCOPE, style="dotted")
             axes.set_title(
                 f"{view.title}\nDice {case.dice or 0:.2f}, {case.diameter_mm or 0:.1f} mm", fontsize=8
             )
         panels[0].set_ylabel(name, fontsize=10)
-    return _with_key(figure, "consensus", "result")
+    return _with_key(figure, "consensus", "result", *(["scope"] if scopes else []))
 
 
 def _whole_slice(axes: Axes, view: SliceView) -> None:

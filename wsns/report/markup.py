@@ -46,11 +46,17 @@ def scrolling(label: str, content: str) -> str:
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Returns a table of plain texts whose first column names its row; the paper's own rows are marked."""
+    """Returns a table whose first column names its row; the paper's own rows are marked.
+
+    Args:
+        caption: what it shows.
+        heads: of the columns.
+        rows: each a name and its cells; a pair is a figure and, below it, its interval.
+    """
     head = "".join(f'<th scope="col">{text(cell)}</th>' for cell in heads)
     lines = []
     for first, *others in rows:
-        cells = "".join(f"<td{_long(cell)}>{text(cell)}</td>" for cell in others)
+        cells = "".join(_cell(cell) for cell in others)
         kind = ' class="paper"' if str(first).startswith(PAPERS) else ""
         lines.append(f'<tr{kind}><th scope="row"{_long(first)}>{text(first)}</th>{cells}</tr>')
     body = "\n".join(lines)
@@ -81,6 +87,11 @@ def folded(summary: str, content: str) -> str:
     return f"<details>\n<summary>{text(summary)}</summary>\n{content}\n</details>" if content else ""
 
 
+def paragraph(words: str) -> str:
+    """Returns a paragraph."""
+    return f"<p>{text(words)}</p>"
+
+
 def bullets(items: Sequence[str], *, style: str = "") -> str:
     """Returns a list, nothing if it is empty."""
     kind = f' class="{style}"' if style else ""
@@ -99,6 +110,12 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[name] = f"{item:,}" if type(item) is int and "seed" not in name else str(item)
     return flat
+
+
+def _cell(content: Any) -> str:
+    value, span = content if isinstance(content, tuple) else (content, "")
+    below = f'<span class="span">{text(span)}</span>' if span else ""
+    return f"<td{_long(value)}>{text(value)}{below}</td>"
 
 
 def _long(cell: Any) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 
 from wsns import paper
 from wsns.evaluation import table_text
+from wsns.evaluation.beyond import Beyond
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.differences import COMPARED
 from wsns.evaluation.table import Row, Table
-from wsns.report import markup
+from wsns.report import beyond, markup
 
+PLACED = {"curves", "causes", "failures"}
+"""Figures that stand with their sections."""
 SYNTHETIC = "Synthetic data: these are not LIDC results."
 
 
@@ -45,7 +48,8 @@ class ReportContent:
         splits: what went in, per split.
         start: what the trunk started from, as "shapes trunk, not ImageNet".
         split_fingerprint: of the patients' split.
-        pictures: the figures, in order.
+        beyond: what is measured beyond Table 1.
+        pictures: the figures, in order; 'curves', 'causes' and 'failures' stand with their sections.
         choices: (subject, what was chosen) where the paper is silent.
         notes: further remarks about this run, a sentence or two each.
         config: `config.json`.
@@ -59,7 +63,8 @@ class ReportContent:
     splits: Sequence[SplitCount]
     start: str
     split_fingerprint: str
-    pictures: Sequence[Picture] = ()
+    beyond: Beyond
+    pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
     choices: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -82,11 +87,22 @@ def render(content: ReportContent) -> str:
         _header(content),
         markup.section("Table 1", _table1(content), markup.bullets(table_text.remarks(table), style="notes")),
         _basis(content),
-        markup.section("Slice classification", _classifiers(table)),
         markup.section("Differences between methods", _differences(table)),
         markup.section("Slices with two nodules", _two_nodules(table)),
         markup.section("Labelling effort", _effort(table)),
-        markup.section("Figures", *(markup.picture(p.png, p.alt, p.caption) for p in content.pictures)),
+        markup.section(
+            "Slice classification", beyond.classification(table, content.beyond), _pictures(content, "curves")
+        ),
+        markup.section("Whole scans", beyond.whole_scans(content.beyond.whole)),
+        markup.section(
+            "Where the maps look, and what there was to choose", beyond.localisation(content.beyond)
+        ),
+        markup.section("Distances between outlines", beyond.surfaces(content.beyond)),
+        markup.section("Which nodules", beyond.groups(content.beyond)),
+        markup.section(
+            "Why results fail", beyond.causes(content.beyond), _pictures(content, "causes", "failures")
+        ),
+        markup.section("Figures", _pictures(content, *(n for n in content.pictures if n not in PLACED))),
         markup.section("Chosen where the paper is silent", _choices(content.choices)),
         markup.section("Accounting", *_accounting(content.accounting)),
         markup.section(
@@ -96,6 +112,12 @@ def render(content: ReportContent) -> str:
         ),
     ]
     return markup.page(title, "\n".join(part for part in body if part))
+
+
+def _pictures(content: ReportContent, *names: str) -> str:
+    """Returns those of the figures that there are."""
+    shown = [content.pictures[name] for name in names if name in content.pictures]
+    return "\n".join(markup.picture(picture.png, picture.alt, picture.caption) for picture in shown)
 
 
 def _header(content: ReportContent) -> str:
@@ -166,29 +188,15 @@ def _basis(content: ReportContent) -> str:
     )
 
 
-def _classifiers(table: Table) -> str:
-    rows = [
-        (model, *(f"{v} ({s})" if s else v for v, s in ((accuracy, span), (auc, auc_span))),
-         f"{100 * paper.ACCURACY[model]:.1f}")
-        for model, accuracy, span, auc, auc_span in table_text.classifier_lines(table)
-    ]  # fmt: skip
-    heads = ("Model", "Accuracy, %", "AUC", "The paper’s accuracy, %")
-    caption = (
-        f"All test slices, at a score of {table.threshold:g}; in brackets the 95 % interval over patients"
-    )
-    return markup.table(caption, heads, rows) if rows else ""
-
-
 def _differences(table: Table) -> str:
     rows = [
-        (
-            f"{pair.one} − {pair.other}",
-            *(f"{v} ({span})" if span else v for v, span in table_text.difference_cells(pair.figures)),
-        )
+        (f"{pair.one} − {pair.other}", *table_text.difference_cells(pair.figures))
         for pair in table.differences
     ]
     heads = ("Methods", *(table_text.HEADINGS[name] for name in COMPARED))
-    caption = "In brackets the 95 % interval, paired over patients; TP columns: difference of the two means"
+    caption = (
+        "Below a difference its 95 % interval, paired over patients; TP columns: difference of the two means"
+    )
     return markup.table(caption, heads, rows) if rows else ""
 
 

@@ -1,4 +1,4 @@
-"""The figures made of numbers: the paper's Figure 3, and training curves."""
+"""The figures made of numbers: the paper's Figure 3, causes of failure, and training curves."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wsns.evaluation.cases import COARSE, FINE, METHODS, Case
+from wsns.evaluation.causes import CAUSES
 from wsns.report.figures import WIDTH
 
 BINS_MM = (0.0, 4.0, 6.0, 8.0, 10.0, 15.0, float("inf"))
@@ -17,6 +18,20 @@ COLOURS = dict(
     zip(("1-GAP", "2-GAP", "3-GAP", "U-Net"), ("#0072B2", "#D55E00", "#009E73", "#000000"), strict=True)
 )
 MARKERS = dict(zip(COLOURS, "o^sD", strict=True))
+CAUSE_LOOKS = dict(
+    zip(
+        CAUSES,
+        (
+            ("#009E73", ""),
+            ("#999999", ""),
+            ("#D55E00", "//"),
+            ("#CC79A7", ".."),
+            ("#E69F00", "xx"),
+            ("#56B4E9", ""),
+        ),
+        strict=True,
+    )
+)
 SPLITS = {"train": ("#0072B2", "solid"), "validation": ("#D55E00", "dashed")}
 
 
@@ -24,7 +39,8 @@ def figure3(cases: Sequence[Case]) -> Figure:
     """Draws TP Dice and TP DOA against the nodule's diameter, mean ± SD, coarse above and fine below.
 
     The diameter is that of the disc with the area of the consensus in the slice. True positives among the
-    slices with one nodule, whose number (found or missed) stands under each bin.
+    slices with one nodule, whose number (found or missed) stands under each bin. In grey, beside Dice, the readers' own
+    with the consensus, over all slices of the bin.
     """
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     grid = figure.subplots(2, 2, sharey="col")
@@ -35,6 +51,30 @@ def figure3(cases: Sequence[Case]) -> Figure:
         for axes, quantity in zip(panels, ("TP Dice", "TP DOA, mm²"), strict=True):
             _against_size(axes, cases, shown, quantity)
             axes.set_title(f"{quantity}, {name}", fontsize=10)
+    return figure
+
+
+def cause_bars(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+    """Draws how many slices have each cause of failure, one bar per method.
+
+    Args:
+        counts: by method and cause.
+    """
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.42 * len(counts)), layout="constrained")
+    axes = figure.subplots()
+    names = list(counts)
+    left = np.zeros(len(names))
+    for cause in CAUSES:
+        width = np.array([counts[name][cause] for name in names])
+        colour, hatch = CAUSE_LOOKS[cause]
+        axes.barh(names, width, left=left, color=colour, hatch=hatch, edgecolor="white", label=cause)
+        left += width
+    axes.invert_yaxis()
+    axes.set_xlabel("slices with one nodule", fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=8, frameon=False, ncols=len(CAUSES), loc="lower left", bbox_to_anchor=(0, 1))
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     return figure
 
 
@@ -74,6 +114,8 @@ def _against_size(axes: Axes, cases: Sequence[Case], methods: Sequence[str], qua
             at, mean, deviation, color=COLOURS[model], marker=MARKERS[model], markersize=5, capsize=2,
             linewidth=1.2, elinewidth=0.9, label=model,
         )  # fmt: skip
+    if quantity == "TP Dice" and methods:
+        _readers(axes, [case for case in cases if case.method == methods[0] and case.reader_dice is not None])
     names = [_bin_name(low, high) for low, high in itertools.pairwise(BINS_MM)]
     axes.set_xticks(range(len(names)), [f"{name}\nn = {n}" for name, n in zip(names, counts, strict=True)])
     axes.set_xlim(-0.5, len(names) - 0.5)
@@ -89,20 +131,26 @@ def _against_size(axes: Axes, cases: Sequence[Case], methods: Sequence[str], qua
         axes.legend(
             fontsize=8,
             frameon=False,
-            ncols=len(methods),
+            ncols=len(methods) + 1,
             loc="lower right" if quantity == "TP Dice" else "upper left",
         )
 
 
+def _readers(axes: Axes, cases: Sequence[Case]) -> None:
+    mean, _ = binned([case for case in cases if case.nodules == 1], "readers")
+    axes.plot(range(len(mean)), mean, color="#777777", linestyle="dashed", linewidth=1.2, label="readers")
+
+
 def binned(true: Sequence[Case], quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation per bin of the diameter, NaN in a bin without a true positive."""
-    values = np.array(
-        [
-            case.dice if quantity == "TP Dice" else abs(case.area_mm2 - (case.area_ref_mm2 or 0))
-            for case in true
-        ],
-        float,
-    )
+    """Returns mean and standard deviation per bin of the diameter, NaN in a bin without a case.
+
+    Args:
+        true: true positives.
+        quantity: 'TP Dice', 'readers' (their Dice), or else the area's error in mm².
+    """
+    of = {"TP Dice": lambda case: case.dice, "readers": lambda case: case.reader_dice}
+    value = of.get(quantity, lambda case: abs(case.area_mm2 - (case.area_ref_mm2 or 0)))
+    values = np.array([value(case) for case in true], float)
     which = np.digitize([case.diameter_mm or 0 for case in true], BINS_MM) - 1
     groups = [values[which == number] for number in range(len(BINS_MM) - 1)]
     mean = np.array([group.mean() if group.size else np.nan for group in groups])

@@ -1,53 +1,70 @@
-"""The last step: Table 1, figures and `report.html`, from what the others left and without any network."""
+"""The last step: Table 1, all other measures, figures and `report.html`, without any network."""
 
 import collections
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
-from wsns.evaluation import table_text
+from wsns.evaluation import beyond_text, table_text
+from wsns.evaluation.beyond import Whole, beyond, whole_scans
 from wsns.evaluation.cases import Case, read_cases
 from wsns.evaluation.table import Effort, table1
 from wsns.models import pretrained
 from wsns.report import page
 from wsns.report.page import ReportContent, SplitCount
-from wsns.tasks import choices, pictures
+from wsns.tasks import choices, pictures, scans
 
 SPLITS = ("train", "validation", "test")
+SCAN_FILES = ("cases.csv", "marks.csv", "scans.csv")
 TWIN = "LIDC twin"
 
 
 def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
-    """Writes `table1.{txt,csv,md}`, `figures/` and `report.html`, and prints the table."""
+    """Writes `table1.{txt,csv,md}`, `measures.csv`, `figures/` and `report.html`, and prints the table.
+
+    Raises:
+        InputError: if there are no cases, or they are damaged.
+    """
     cases = read_cases(workdir / "cases.csv")
+    searched = bool(config.scans.most) and stamps.is_done("scans", scans.inputs(config, workdir))
     inputs = {
         "cases": files.fingerprint((workdir / "cases.csv").read_text()),
+        "scans": [
+            files.fingerprint((workdir / "scans" / name).read_text()) for name in SCAN_FILES if searched
+        ],
         # The report quotes the whole config.
         "config": {name: value for name, value in config.to_dict().items() if name != "task"},
     }
-    if not stamps.is_done("evaluate", inputs):
-        _write(config, workdir, cases)
+    # Who asks for the report alone wants it made anew.
+    if config.task == "evaluate" or not stamps.is_done("evaluate", inputs):
+        _write(config, workdir, cases, _whole(config, workdir) if searched else None)
         stamps.mark_done("evaluate", inputs)
     print((workdir / "table1.txt").read_text())
     print(f"report: {workdir / 'report.html'}")
 
 
-def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> None:
+def _whole(config: ConfigDict, workdir: pathlib.Path) -> Whole:
+    cases, marked, left_out = scans.read(workdir / "scans")
+    return whole_scans(cases, marked, left_out, **_settings(config))
+
+
+def _settings(config: ConfigDict) -> dict[str, Any]:
+    return {"threshold": config.segment.detect, **config.evaluate.to_dict()}
+
+
+def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], whole: Whole | None) -> None:
     accounting = files.read_json(workdir / "records" / "accounting.json")
     rows = files.read_rows(workdir / "records" / "slices.csv")
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
-    table = table1(
-        cases,
-        effort=effort,
-        threshold=config.segment.detect,
-        draws=config.evaluate.draws,
-        seed=config.evaluate.seed,
-    )
+    table = table1(cases, effort=effort, **_settings(config))
+    found = beyond(cases, whole, **_settings(config))
     source = accounting["source"]
     synthetic = source == TWIN
     table_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
+    files.write_rows(workdir / "measures.csv", beyond_text.COLUMNS, beyond_text.rows(table, found))
     content = ReportContent(
         table=table,
         source=source,
@@ -55,7 +72,8 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> 
         splits=count_splits(rows),
         start=pretrained.load_trunk(config.model.start, config.model.weights).name,
         split_fingerprint=accounting["split_fingerprint"],
-        pictures=pictures.draw(config, workdir, cases),
+        beyond=found,
+        pictures=pictures.draw(config, workdir, cases, found),
         choices=choices.choices(config),
         notes=choices.notes(config),
         config=files.read_json(workdir / "config.json"),

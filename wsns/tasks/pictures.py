@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,17 @@ from ml_collections import ConfigDict
 from wsns import workdir as files
 from wsns.data.records import input as records
 from wsns.data.records.slices import OVERVIEW_STEP, OVERVIEW_WINDOW, Slices
+from wsns.evaluation.beyond import Beyond
 from wsns.evaluation.cases import WEAK, Case
 from wsns.models.build import TITLES
 from wsns.report import figures, plots, views
+from wsns.report.curves import curves
 from wsns.report.page import Picture
 from wsns.report.views import SliceView
 from wsns.tasks.segment import NAM_STEP
 
 GALLERY = 4
 EXAMPLES = 5
-
 
 CAPTIONS = {
     "overview": (
@@ -37,8 +38,22 @@ CAPTIONS = {
         "Best, median and worst Dice of {method} among the nodule slices of the test split.",
         "Slices with the outline of the result and of the consensus, in three groups.",
     ),
+    "curves": (
+        "How well the slice classifiers tell slices apart and what their scores are worth; on whole scans how many "
+        "nodules the fine results find. The band is the 95 % interval over patients.",
+        "ROC and calibration curves of 1-, 2- and 3-GAP, and their FROC; the tables give the same figures in numbers.",
+    ),
+    "causes": (
+        "Slices with one nodule by the first thing that went wrong.",
+        "One bar per method, divided by cause; the table above it holds the same numbers.",
+    ),
+    "failures": (
+        "Failures of {method} by cause, the largest nodules first.",
+        "Slices with the outlines of result, scope and consensus, one row per cause.",
+    ),
     "figure3": (
-        "As the paper's Figure 3: Dice and area error of the true positives against the nodule's diameter.",
+        "As the paper's Figure 3: Dice and area error of the true positives against the nodule's diameter. The "
+        "readers' Dice is with the consensus that they are part of.",
         "Four plots, coarse and fine, of mean and SD per bin of diameter; the table above has the overall means.",
     ),
     "training": (
@@ -48,23 +63,35 @@ CAPTIONS = {
 }
 
 
-def draw(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case]) -> list[Picture]:
-    """Writes `figures/` and returns the same pictures for the report, each with its caption."""
+def draw(
+    config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], found: Beyond
+) -> dict[str, Picture]:
+    """Writes `figures/` and returns the same pictures for the report by name, each with its caption."""
     method = max(case.method for case in cases if case.method.endswith("fine"))
-    pictures = []
-    for name, figure in _figures(config, workdir, cases, method).items():
+    pictures = {}
+    for name, figure in _figures(config, workdir, cases, found, method).items():
         png = views.to_png(figure)
         files.write_bytes(workdir / "figures" / f"{name}.png", png)
         caption, alt = CAPTIONS[name]
-        pictures.append(Picture(png, caption.format(method=method), alt))
+        pictures[name] = Picture(png, caption.format(method=method), alt)
     return pictures
 
 
 def _figures(
-    config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], method: str
+    config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], found: Beyond, method: str
 ) -> dict[str, Figure]:
+    return {
+        **_slices(_Viewer(workdir), cases, method),
+        "curves": curves(found),
+        "causes": plots.cause_bars(found.causes),
+        "figure3": plots.figure3(cases),
+        "training": plots.training_curves(_metrics(config, workdir)),
+    }
+
+
+def _slices(view: Callable[[Case], SliceView], cases: Sequence[Case], method: str) -> dict[str, Figure]:
+    """Returns the figures made of slices, as far as there are some."""
     variant = int(method[0])
-    view = _Viewer(workdir)
     chosen = figures.choose_gallery(cases, method, GALLERY)
     made = {}
     if chosen["best"]:
@@ -72,11 +99,16 @@ def _figures(
     if examples := _examples(cases, method):
         made["figure2"] = figures.figure2([view(case) for case in examples], variant=variant)
     if chosen["best"]:
-        groups = {name: [(view(case), case) for case in group] for name, group in chosen.items()}
-        made["gallery"] = figures.gallery(groups, method)
-    made["figure3"] = plots.figure3(cases)
-    made["training"] = plots.training_curves(_metrics(config, workdir))
+        made["gallery"] = figures.gallery(_seen(view, chosen), method)
+    if failures := figures.choose_failures(cases, method, GALLERY):
+        made["failures"] = figures.gallery(_seen(view, failures), method, scopes=True)
     return made
+
+
+def _seen(
+    view: Callable[[Case], SliceView], groups: Mapping[str, Sequence[Case]]
+) -> dict[str, list[tuple[SliceView, Case]]]:
+    return {name: [(view(case), case) for case in group] for name, group in groups.items()}
 
 
 def _examples(cases: Sequence[Case], method: str) -> list[Case]:

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
-from wsns.evaluation.cases import Case, read_cases, write_cases
+from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.marks import Mark
 from wsns.tasks import train
@@ -57,11 +57,12 @@ def inputs(config: ConfigDict, workdir: pathlib.Path) -> dict[str, Any]:
         "models": {name: train.inputs(config, workdir, name) for name in names},
         "segment": result_fields(config),
         "scans": config.scans.to_dict(),
+        "columns": COLUMNS,
     }
 
 
-def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]]]:
-    """Returns the cases of all slices, and by method the scans with their marks."""
+def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int]:
+    """Returns the cases of all slices, by method the scans with their marks, and how many slices were left out."""
     cases = read_cases(folder / "cases.csv")
     rows, found = files.read_rows(folder / "scans.csv"), files.read_rows(folder / "marks.csv")
     marks: dict[tuple[str, str], list[Mark]] = {}
@@ -74,7 +75,7 @@ def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]]]:
         ]
         for method in dict.fromkeys(case.method for case in cases)
     }
-    return cases, by_method
+    return cases, by_method, sum(int(row["left_out"]) for row in rows)
 
 
 def _absent(manual_dir: str) -> str:

@@ -18,7 +18,7 @@ from wsns import workdir as files
 from wsns.background import ahead, threads
 from wsns.data.records import input as records
 from wsns.data.records.slices import Slices
-from wsns.evaluation.cases import Case, read_cases, write_cases
+from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
@@ -36,6 +36,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     inputs = {
         "models": {name: train.inputs(config, workdir, name) for name in config.models},
         "segment": result_fields(config),
+        "columns": COLUMNS,
     }
     masks = workdir / "masks"
     if stamps.is_done("segment", inputs):

@@ -1,0 +1,185 @@
+"""The report's sections beyond the paper's table: each a few sentences, tables and the figures that belong there."""
+
+from collections.abc import Mapping, Sequence
+
+from wsns import paper
+from wsns.evaluation import beyond_text
+from wsns.evaluation.beyond import Beyond, Whole
+from wsns.evaluation.bootstrap import Estimate
+from wsns.evaluation.cases import FINE
+from wsns.evaluation.causes import CAUSES
+from wsns.evaluation.classifier import Curves
+from wsns.evaluation.findings import NEAR_MM
+from wsns.evaluation.froc import RATES
+from wsns.evaluation.groups import GroupRow
+from wsns.evaluation.surface import TOLERANCE_MM
+from wsns.evaluation.table import Table
+from wsns.evaluation.table_text import with_interval
+from wsns.report import markup
+
+CLASSIFIER = {
+    "accuracy": "Accuracy, %",
+    "auc": "AUC",
+    "average precision": "Average precision",
+    "sensitivity at specificity 0.9": "Sensitivity at specificity 0.9",
+    "Brier score": "Brier score",
+    "calibration error": "Calibration error",
+}
+BELOW = "Below a figure its 95 % interval over patients."
+
+
+def classification(table: Table, found: Beyond) -> str:
+    """Returns how the slice classifiers do: on the test split, and on whole scans if some were searched."""
+    if not table.classifiers:
+        return ""
+    total = table.classifiers[0].positives + table.classifiers[0].negatives
+    parts = [
+        markup.table(
+            f"All {total:,} test slices, at a score of {table.threshold:g}. {BELOW}",
+            ("Model", *CLASSIFIER.values(), "The paper’s accuracy, %"),
+            [
+                (*row, f"{100 * paper.ACCURACY[str(row[0])]:.1f}")
+                for row in _classifiers(table, found.classifiers)
+            ],
+        ),
+        markup.paragraph(
+            "Average precision is compared with the share of slices that have a nodule, what chance gives. Calibration "
+            "error: how far scores lie from the share of nodules among slices of that score, on average."
+        ),
+    ]
+    return "\n".join(parts)
+
+
+def whole_scans(whole: Whole | None) -> str:
+    """Returns what whole scans give, or that none was searched."""
+    if whole is None:
+        return markup.paragraph(
+            "No scan was searched whole in this run (config.scans.most), so there are no figures at the natural "
+            "share of slices with a nodule, and no FROC."
+        )
+    table, (first, *_) = whole.table, whole.frocs.values()
+    share = 100 * table.classifiers[0].positives / max(whole.slices, 1)
+    rates = [f"{rate:g}" for rate in RATES]
+    return "\n".join(
+        [
+            markup.paragraph(
+                f"Every slice of {first.scans:,} test scans with {first.nodules:,} nodules was searched: "
+                f"{whole.slices:,} slices, {share:.1f} % of them with a nodule. {whole.left_out:,} more were not: the "
+                "lungs don't reach there, or some reader drew there, but not as many as must agree. In each slice one "
+                "nodule is sought, as nothing is known beforehand."
+            ),
+            markup.table(
+                f"Slice classifiers on whole scans, at a score of {table.threshold:g}. {BELOW}",
+                ("Model", *CLASSIFIER.values()),
+                _classifiers(table, whole.classifiers),
+            ),
+            markup.table(
+                f"Fine results on whole scans, slices with one nodule and all without. {BELOW}",
+                ("Method", "TPR", "FPR", "Dice", "TP Dice"),
+                [
+                    (
+                        row.method,
+                        *(with_interval(getattr(row, name), 2) for name in ("tpr", "fpr", "dice", "tp_dice")),
+                    )
+                    for row in table.rows
+                ],
+            ),
+            markup.table(
+                "FROC: share of nodules found at so many false marks per scan. A mark is a connected result over "
+                "slices and scores as its best slice; where a curve ends earlier, its last value stands. "
+                + BELOW,
+                ("Method", *rates, "mean"),
+                [
+                    (method, *(with_interval(value, 2) for value in (*found.sensitivity, found.mean)))
+                    for method, found in whole.frocs.items()
+                ],
+            ),
+        ]
+    )
+
+
+def localisation(found: Beyond) -> str:
+    """Returns where the maps look, and whether the right candidate existed and was chosen."""
+    rows = _groups(found, "all")
+    weak = [rows[method] for method in FINE if method in rows]
+    if not weak:
+        return ""
+    names = ("peak_hit", "peak_chance", "existed", "right", "best_dice")
+    return markup.table(
+        "Slices with one nodule; the last three columns only where it was searched. " + BELOW,
+        ("Method", f"Map's peak within {NEAR_MM:g} mm", "… by chance", "A candidate of Dice ≥ 0.5 existed",
+         "The right object was chosen", "Dice of the best candidate"),
+        [(row.method.split()[0], *_cells(row, names)) for row in weak],
+    ) + markup.paragraph(
+        "By chance: the share of the lungs within that distance of the nodule. The best candidate's Dice bounds what "
+        "any choice among the candidates can reach."
+    )  # fmt: skip
+
+
+def surfaces(found: Beyond) -> str:
+    """Returns distances between outlines."""
+    rows = _groups(found, "all").values()
+    return markup.table(
+        "True positives among slices with one nodule: without an overlap there is no outline to measure from, so "
+        f"misses count in no column. {BELOW}",
+        ("Method", "HD95, mm", "Average distance, mm", f"Surface Dice at {TOLERANCE_MM:g} mm"),
+        [(row.method, *_cells(row, ("hd95_mm", "assd_mm", "surface_dice"))) for row in rows],
+    )
+
+
+def groups(found: Beyond) -> str:
+    """Returns TPR and TP Dice by kind of nodule, for the fine results and the U-Net."""
+    shown = [row for row in found.groups if row.method in (*FINE, "U-Net")]
+    methods = list(dict.fromkeys(row.method for row in shown))
+    lines = []
+    for group in dict.fromkeys(row.group for row in shown):
+        own = _groups(found, group)
+        cells = [cell for method in methods for cell in _cells(own[method], ("tpr", "tp_dice"))]
+        first = own[methods[0]]
+        readers = with_interval(first.figures["reader_dice"], 2)
+        lines.append((group, first.n, *cells, readers))
+    heads = [f"{method}: {name}" for method in methods for name in ("TPR", "TP Dice")]
+    return markup.table(
+        "Slices with one nodule. Texture: the median of the readers' scores, solid from 4 on. Size: diameter of the "
+        "disc of the consensus' area in the slice. Readers: how many drew the nodule there; their Dice is with the "
+        f"consensus that they are part of. {BELOW}",
+        ("Nodules", "Slices", *heads, "Readers' Dice"),
+        lines,
+    )  # fmt: skip
+
+
+def causes(found: Beyond) -> str:
+    """Returns how many slices have each cause of failure, with what the causes mean."""
+    methods = [method for method in (*FINE, "U-Net") if method in found.causes]
+    if not methods:
+        return ""
+    table = markup.table(
+        "Slices with one nodule, by the first thing that went wrong",
+        ("Method", *(name.capitalize() for name in CAUSES)),
+        [(method, *found.causes[method].values()) for method in methods],
+    )
+    return table + markup.bullets(
+        [f"{name.capitalize()}: {meaning}." for name, meaning in CAUSES.items()], style="notes"
+    )
+
+
+def _classifiers(table: Table, found: Mapping[str, Curves]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for model in table.classifiers:
+        figures = beyond_text.of_classifier(model, found[model.model])
+        figures["accuracy"] = Estimate(*(100 * end for end in _ends(figures["accuracy"])))
+        cells = [with_interval(figures[name], 1 if name == "accuracy" else 2) for name in CLASSIFIER]
+        rows.append((model.model, *cells))
+    return rows
+
+
+def _ends(found: Estimate) -> tuple[float, float, float]:
+    return found.value, found.low, found.high
+
+
+def _groups(found: Beyond, group: str) -> dict[str, GroupRow]:
+    return {row.method: row for row in found.groups if row.group == group}
+
+
+def _cells(row: GroupRow, names: Sequence[str]) -> list[tuple[str, str]]:
+    return [with_interval(row.figures[name], 1 if name.endswith("_mm") else 2) for name in names]
