@@ -1,7 +1,7 @@
 """Differences between methods, paired: both sides under the same draws of patients."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from wsns.evaluation.bootstrap import Estimate, estimate
 from wsns.evaluation.cases import COARSE, FINE
@@ -28,9 +28,10 @@ class Difference:
     figures: Mapping[str, Estimate]
 
 
-def difference(one: str, of_one: Figures, other: str, of_other: Figures) -> Difference:
+def difference(
+    one: str, of_one: Figures, other: str, of_other: Figures, names: Sequence[str] = COMPARED
+) -> Difference:
     """Returns the difference of two methods' figures under the same draws."""
-    names = [name for name in COMPARED if name in of_one]
     return Difference(one, other, {name: estimate(of_one[name] - of_other[name]) for name in names})
 
 

@@ -26,10 +26,16 @@ STEPS = {
     "segment": ("train", "segment"),
     "tune": ("train", "tune"),
     "table1": ("train", "segment", "scans", "evaluate"),
+    "ablations": ("train", "segment", "ablations"),
     "evaluate": ("evaluate",),
 }
 """Tasks that begin with the records, and the steps that follow."""
-ALONE = {"accounting": "account", "weights": "weights", "pretrain_shapes": "pretrain_shapes"}
+ALONE = {
+    "accounting": "account",
+    "weights": "weights",
+    "pretrain_shapes": "pretrain_shapes",
+    "compare": "compare",
+}
 """Tasks that stand on no other step, and their functions."""
 TOGETHER = ("train", "grid")
 """Steps that several processes do as one."""
@@ -44,7 +50,9 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     workdir = workdir.absolute()
     _check(config)
     if config.task in ALONE:
-        _describe(config, workdir, {})
+        # A comparison may be written into a run's folder, whose own config.json stays.
+        if config.task != "compare":
+            _describe(config, workdir, {})
         _function(config.task, ALONE[config.task])(config, workdir)
         return
     stamps = files.Stamps(workdir)
@@ -64,7 +72,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
         _function(step, step)(config, workdir, stamps)
 
 
-def _function(module: str, name: str) -> Callable[..., None]:
+def _function(module: str, name: str) -> Callable[..., Any]:
     """Imports a step only where it is needed: not every machine has what all of them stand on."""
     return getattr(importlib.import_module(f"wsns.tasks.{module}"), name)
 
@@ -74,8 +82,8 @@ def _check(config: ConfigDict) -> None:
         raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
     if config.task in ("records", "accounting", "weights"):
         return
-    if config.task == "bound":
-        _function("bound", "check")(config)
+    if config.task in ("bound", "compare"):
+        _function(config.task, "check")(config)
         return
     check(config)
     check_thresholds(config)
@@ -87,10 +95,20 @@ def _check(config: ConfigDict) -> None:
             f"config.models={tuple(config.models)}: the grid is over the weakly supervised networks' settings; leave "
             "'unet' out"
         )
-    if config.task in ("segment", "tune", "table1") and "gap1" not in config.models:
+    if config.task in ("segment", "tune", "table1", "ablations") and "gap1" not in config.models:
         raise InputError(
             f"config.models={tuple(config.models)}: 1-GAP detects and screens for all; add 'gap1' (of {MODELS})"
         )
+    if config.task == "ablations":
+        _check_ablations(config)
+
+
+def _check_ablations(config: ConfigDict) -> None:
+    for name, own in _function("ablations", "variants")(config).items():
+        try:
+            _check(own)
+        except InputError as error:
+            raise InputError(f"config.ablations: {name!r}: {error}") from error
 
 
 def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
