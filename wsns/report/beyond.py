@@ -25,7 +25,7 @@ CLASSIFIER = {
     "Brier score": "Brier score",
     "calibration error": "Calibration error",
 }
-BELOW = "Below a figure its 95 % interval over patients."
+BELOW = "Below a figure its 95 % interval over patients, if there are several."
 
 
 def classification(table: Table, found: Beyond) -> str:
@@ -63,10 +63,10 @@ def whole_scans(whole: Whole | None) -> str:
     return "\n".join(
         [
             markup.paragraph(
-                f"Every slice of {first.scans:,} test scans with {first.nodules:,} nodules was searched: "
-                f"{whole.slices:,} slices, {share:.1f} % of them with a nodule. {whole.left_out:,} more were not: the "
-                "lungs don't reach there, or some reader drew there, but not as many as must agree. In each slice one "
-                "nodule is sought, as nothing is known beforehand."
+                f"{whole.slices:,} slices of {first.scans:,} test {'scan' if first.scans == 1 else 'scans'} with "
+                f"{first.nodules:,} nodules, {share:.1f} % of them with a nodule. {whole.left_out:,} more were not "
+                "read: the lungs don't reach there, or some reader drew there, but not as many as must agree. In each "
+                "slice one nodule is sought, as nothing is known beforehand."
             ),
             markup.table(
                 f"Slice classifiers on whole scans, at a score of {table.threshold:g}. {BELOW}",

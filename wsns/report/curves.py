@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,7 +33,7 @@ def _roc(axes: Axes, found: Mapping[str, Curves]) -> None:
     for model, own in found.items():
         false, true, low, high = own.roc
         axes.plot(false, true, color=COLOURS[model], linestyle=LINES[model], linewidth=1.6, label=model)
-        if model == "1-GAP":
+        if model == "1-GAP" and np.isfinite(low).all():
             axes.fill_between(
                 false, low, high, color=COLOURS[model], alpha=0.15, linewidth=0, label="1-GAP, 95 %"
             )

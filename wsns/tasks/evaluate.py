@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
+from wsns.data.records import input as records
 from wsns.evaluation import beyond_text, table_text
 from wsns.evaluation.beyond import Whole, beyond, whole_scans
 from wsns.evaluation.cases import Case, read_cases
@@ -16,6 +17,7 @@ from wsns.models import pretrained
 from wsns.report import page
 from wsns.report.page import ReportContent, SplitCount
 from wsns.tasks import choices, pictures, scans
+from wsns.tasks.finished import Run
 
 SPLITS = ("train", "validation", "test")
 SCAN_FILES = ("cases.csv", "marks.csv", "scans.csv")
@@ -59,6 +61,7 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], who
     accounting = files.read_json(workdir / "records" / "accounting.json")
     rows = files.read_rows(workdir / "records" / "slices.csv")
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
+    run = Run(workdir, config, records.load(workdir / "records", "test"), cases)
     table = table1(cases, effort=effort, **_settings(config))
     found = beyond(cases, whole, **_settings(config))
     source = accounting["source"]
@@ -73,7 +76,7 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], who
         start=pretrained.load_trunk(config.model.start, config.model.weights).name,
         split_fingerprint=accounting["split_fingerprint"],
         beyond=found,
-        pictures=pictures.draw(config, workdir, cases, found),
+        pictures=pictures.draw(run, found),
         choices=choices.choices(config),
         notes=choices.notes(config),
         config=files.read_json(workdir / "config.json"),

@@ -1,25 +1,20 @@
 """The figures of a run, from its records, `masks/`, `cases.csv` and training logs."""
 
 import json
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from ml_collections import ConfigDict
 
 from wsns import workdir as files
-from wsns.data.records import input as records
-from wsns.data.records.slices import OVERVIEW_STEP, OVERVIEW_WINDOW, Slices
 from wsns.evaluation.beyond import Beyond
-from wsns.evaluation.cases import WEAK, Case
+from wsns.evaluation.cases import Case
 from wsns.models.build import TITLES
 from wsns.report import figures, plots, views
 from wsns.report.curves import curves
 from wsns.report.page import Picture
-from wsns.report.views import SliceView
-from wsns.tasks.segment import NAM_STEP
+from wsns.tasks.finished import Run, seen, view
 
 GALLERY = 4
 EXAMPLES = 5
@@ -63,52 +58,42 @@ CAPTIONS = {
 }
 
 
-def draw(
-    config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], found: Beyond
-) -> dict[str, Picture]:
-    """Writes `figures/` and returns the same pictures for the report by name, each with its caption."""
-    method = max(case.method for case in cases if case.method.endswith("fine"))
+def draw(run: Run, found: Beyond) -> dict[str, Picture]:
+    """Writes a run's `figures/` and returns the same pictures for the report by name, each with its caption."""
+    method = max(case.method for case in run.cases if case.method.endswith("fine"))
     pictures = {}
-    for name, figure in _figures(config, workdir, cases, found, method).items():
+    for name, figure in _figures(run, found, method).items():
         png = views.to_png(figure)
-        files.write_bytes(workdir / "figures" / f"{name}.png", png)
+        files.write_bytes(run.workdir / "figures" / f"{name}.png", png)
         caption, alt = CAPTIONS[name]
         pictures[name] = Picture(png, caption.format(method=method), alt)
     return pictures
 
 
-def _figures(
-    config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], found: Beyond, method: str
-) -> dict[str, Figure]:
+def _figures(run: Run, found: Beyond, method: str) -> dict[str, Figure]:
     return {
-        **_slices(_Viewer(workdir), cases, method),
+        **_slices(run, method),
         "curves": curves(found),
         "causes": plots.cause_bars(found.causes),
-        "figure3": plots.figure3(cases),
-        "training": plots.training_curves(_metrics(config, workdir)),
+        "figure3": plots.figure3(run.cases),
+        "training": plots.training_curves(_metrics(run)),
     }
 
 
-def _slices(view: Callable[[Case], SliceView], cases: Sequence[Case], method: str) -> dict[str, Figure]:
+def _slices(run: Run, method: str) -> dict[str, Figure]:
     """Returns the figures made of slices, as far as there are some."""
     variant = int(method[0])
-    chosen = figures.choose_gallery(cases, method, GALLERY)
+    chosen = figures.choose_gallery(run.cases, method, GALLERY)
     made = {}
     if chosen["best"]:
-        made["overview"] = figures.overview(view(chosen["best"][0]), variant=variant)
-    if examples := _examples(cases, method):
-        made["figure2"] = figures.figure2([view(case) for case in examples], variant=variant)
+        made["overview"] = figures.overview(view(run, chosen["best"][0]), variant=variant)
+    if examples := _examples(run.cases, method):
+        made["figure2"] = figures.figure2([view(run, case) for case in examples], variant=variant)
     if chosen["best"]:
-        made["gallery"] = figures.gallery(_seen(view, chosen), method)
-    if failures := figures.choose_failures(cases, method, GALLERY):
-        made["failures"] = figures.gallery(_seen(view, failures), method, scopes=True)
+        made["gallery"] = figures.gallery(seen(run, chosen), method)
+    if failures := figures.choose_failures(run.cases, method, GALLERY):
+        made["failures"] = figures.gallery(seen(run, failures), method, scopes=True)
     return made
-
-
-def _seen(
-    view: Callable[[Case], SliceView], groups: Mapping[str, Sequence[Case]]
-) -> dict[str, list[tuple[SliceView, Case]]]:
-    return {name: [(view(case), case) for case in group] for name, group in groups.items()}
 
 
 def _examples(cases: Sequence[Case], method: str) -> list[Case]:
@@ -122,59 +107,9 @@ def _examples(cases: Sequence[Case], method: str) -> list[Case]:
     return [ranked[row] for row in rows]
 
 
-class _Viewer:
-    """Finds a case's slice among the test records and what was kept of it in `masks/`."""
-
-    def __init__(self, workdir: pathlib.Path):
-        self._masks = workdir / "masks"
-        self._slices = records.load(workdir / "records", "test")
-        keys = zip(self._slices.series.tolist(), np.round(self._slices.z, 3).tolist())
-        self._at = {key: n for n, key in enumerate(keys)}
-
-    def __call__(self, case: Case) -> SliceView:
-        n = self._at[case.series, round(case.z, 3)]
-        folder = self._masks / f"{case.patient}_{case.series[-8:]}"
-        with np.load(folder / f"{self._slices.slice_index[n]:04d}.npz") as file:
-            kept = {name: file[name] for name in file.files}
-        return slice_view(self._slices, n, kept, f"{case.patient}, z = {case.z:g} mm")
-
-
-def _metrics(config: ConfigDict, workdir: pathlib.Path) -> list[dict[str, Any]]:
+def _metrics(run: Run) -> list[dict[str, Any]]:
     rows = []
-    for name in config.models:
-        for line in (workdir / name / "metrics.jsonl").read_text().splitlines():
+    for name in run.config.models:
+        for line in (run.workdir / name / "metrics.jsonl").read_text().splitlines():
             rows.append({"model": TITLES[name], **json.loads(line)})
     return rows
-
-
-def slice_view(slices: Slices, n: int, kept: Mapping[str, np.ndarray], title: str) -> SliceView:
-    """Returns a slice with the layers that its file in `masks/` keeps."""
-
-    def numbered(kind: str) -> dict[int, np.ndarray]:
-        return {gaps: kept[f"{kind} {gaps}"] for gaps in (1, 2, 3) if f"{kind} {gaps}" in kept}
-
-    found: dict[str, np.ndarray | None] = {} if "hull" in kept else dict.fromkeys(WEAK)
-    found |= {name.removeprefix("result "): kept[name] for name in kept if name.startswith("result ")}
-    nams = {
-        g: np.kron(m.astype(np.float32), np.ones((NAM_STEP, NAM_STEP))) for g, m in numbered("nam").items()
-    }
-    return SliceView(
-        hu=slices.hu[n],
-        lungs=slices.lungs[n],
-        hull=kept.get("hull"),
-        consensus=slices.nodules[n],
-        nams=nams,
-        scopes=numbered("scope"),
-        candidates=numbered("candidates"),
-        results=found,
-        spacing=float(slices.spacing[n]),
-        title=title,
-        scan_slice=_whole(slices.overview[n]),
-        origin=(int(slices.origin[n, 0]), int(slices.origin[n, 1])),
-    )
-
-
-def _whole(overview: np.ndarray) -> np.ndarray:
-    low, high = OVERVIEW_WINDOW
-    pixels = np.ones((OVERVIEW_STEP, OVERVIEW_STEP), np.float32)
-    return np.kron(overview.astype(np.float32) * ((high - low) / 255) + low, pixels)

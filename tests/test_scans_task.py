@@ -1,0 +1,109 @@
+"""Whole scans after a run of the testing config, and the report made again from what a run left."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from configs import testing
+from wsns import workdir as files
+from wsns.evaluation.cases import FINE, read_cases
+from wsns.tasks import scans
+
+
+@pytest.fixture(scope="module")
+def copied(testing_run, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("copied") / "run"
+    shutil.copytree(testing_run.workdir, workdir)
+    return workdir
+
+
+def main(workdir, *arguments):
+    command = [sys.executable, "main.py", "--config=configs/testing.py", f"--workdir={workdir}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def test_every_slice_of_a_test_scan_is_read(testing_run):
+    cases, marked, left_out = scans.read(testing_run.workdir / "scans")
+    (row,) = files.read_rows(testing_run.workdir / "scans" / "scans.csv")
+    (known,) = [
+        scan
+        for scan in files.read_rows(testing_run.workdir / "records" / "scans.csv")
+        if scan["split"] == "test"
+    ]
+    assert (row["patient"], row["series"]) == (known["patient"], known["series"])
+    assert int(row["slices"]) + left_out == int(known["slices"])
+    assert len(cases) == len(FINE) * int(row["slices"])
+    positive = [case for case in cases if case.label and case.method == FINE[0]]
+    assert len(positive) == int(known["positives"])
+    assert list(marked) == list(FINE)
+    (scan,) = marked["1-GAP fine"]
+    assert scan.nodules
+    # A network that has learnt nothing marks something in almost every slice.
+    assert len(scan.marks) > 3
+    assert all(set(mark.hits) <= set(scan.nodules) for mark in scan.marks)
+    assert sum(mark.slices for mark in scan.marks) >= sum(
+        case.area_mm2 > 0 for case in cases if case.method == "1-GAP fine"
+    )
+
+
+def test_slices_of_the_test_split_give_the_same_in_whole_scans(testing_run):
+    whole = {(c.z, c.method): c for c in scans.read(testing_run.workdir / "scans")[0]}
+    shared = [
+        case
+        for case in read_cases(testing_run.workdir / "cases.csv")
+        if case.nodules <= 1 and case.method in FINE
+    ]
+    assert len(shared) >= 6
+    for case in shared:
+        other = whole[case.z, case.method]
+        assert other.score == pytest.approx(case.score, abs=1e-6)
+        # Records keep the spacing in single precision.
+        assert other.area_mm2 == pytest.approx(case.area_mm2, rel=1e-6)
+        assert (other.dice, other.in_scope) == (case.dice, case.in_scope)
+
+
+def test_without_the_archive_whole_scans_are_left_out_with_a_word(testing_run, tmp_path, capsys):
+    config = testing.get_config()
+    config.data.manual_dir = str(tmp_path / "nowhere")
+    config.scans.detect = 0.2
+    scans.scans(config, testing_run.workdir, files.Stamps(tmp_path))
+    assert f"the archive {tmp_path / 'nowhere'} is not on this machine" in capsys.readouterr().out
+    assert not (tmp_path / "stamps" / "scans.begun.json").exists()
+    config.scans.most = 0
+    scans.scans(config, testing_run.workdir, files.Stamps(tmp_path))
+    assert capsys.readouterr().out == ""
+
+
+def test_an_interrupted_search_goes_on(copied):
+    (folder,) = [path for path in (copied / "scans").iterdir() if path.is_dir()]
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    told = (copied / "scans" / "cases.csv").read_text()
+    for path in (copied / "stamps" / "scans.json", copied / "scans" / "cases.csv"):
+        path.unlink()
+    main(copied)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert (copied / "scans" / "cases.csv").read_text() == told
+
+
+def test_table_and_report_are_made_again_without_any_network(testing_run, tmp_path):
+    for name in ("records", "stamps", "masks", "scans", "cases.csv"):
+        own = testing_run.workdir / name
+        (shutil.copytree if own.is_dir() else shutil.copy)(own, tmp_path / name)
+    for name in ("gap1", "gap2", "gap3", "unet"):
+        (tmp_path / name).mkdir()
+        shutil.copy(testing_run.workdir / name / "metrics.jsonl", tmp_path / name)
+    done = main(tmp_path, "--config.task=evaluate")
+    assert "train" not in done.stderr
+    made = ("table1.txt", "table1.csv", "table1.md", "measures.csv")
+    figures = [f"figures/{path.name}" for path in (testing_run.workdir / "figures").iterdir()]
+    assert len(figures) >= 6
+    for name in (*made, *figures):
+        assert (tmp_path / name).read_bytes() == (testing_run.workdir / name).read_bytes(), name
+    report = (tmp_path / "report.html").read_text()
+    assert "<h2>Whole scans</h2>" in report
+    assert "No scan was searched whole" not in report
