@@ -14,7 +14,7 @@ def get_config() -> ConfigDict:
     # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not done yet;
     # 'evaluate', table, figures and report again from what a run left; 'tune', the thresholds of 'segment'; 'grid',
     # rate, decay and batch; 'accounting' counts what the readers drew; 'weights' fetches or checks ImageNet's;
-    # 'pretrain_shapes' makes the embedded trunk.
+    # 'pretrain_shapes' makes the embedded trunk; 'compare' and 'ablations' have configs of their own.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")

@@ -1,16 +1,23 @@
 """Whole scans after a run of the testing config, and the report made again from what a run left."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
 from configs import testing
 from wsns import workdir as files
+from wsns.data.records.plan import make_plan, options
+from wsns.data.records.slices import NAMES
+from wsns.data.records.workers import read_whole
+from wsns.data.source import TwinSource
+from wsns.errors import InputError
 from wsns.evaluation.cases import FINE, read_cases
-from wsns.tasks import scans
+from wsns.tasks import scan_search, scans
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,50 @@ def test_without_the_archive_whole_scans_are_left_out_with_a_word(testing_run, t
     config.scans.most = 0
     scans.scans(config, testing_run.workdir, files.Stamps(tmp_path))
     assert capsys.readouterr().out == ""
+
+
+def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_path, monkeypatch, capsys):
+    config = testing.get_config()
+    config.scans.detect = 1.0
+    own, read = scan_search._choose, TwinSource.read
+
+    def one_more(plan, most, seed):
+        other = next(scan for scan in plan.scans.values() if plan.parts[scan.patient] == "train")
+        return [other, *own(plan, most, seed)]
+
+    def broken(source, series):
+        (good,) = files.read_rows(testing_run.workdir / "scans" / "scans.csv")
+        if series != good["series"]:
+            raise InputError("slice 7 is missing")
+        return read(source, series)
+
+    monkeypatch.setattr(scan_search, "_choose", one_more)
+    monkeypatch.setattr(TwinSource, "read", broken)
+    (part,) = scan_search.search(config, testing_run.workdir, tmp_path / "scans")
+    assert {path.name for path in part.iterdir()} == {"cases.csv", "marks.csv", "scans.csv"}
+    said = capsys.readouterr()
+    assert "series" in said.err
+    assert "slice 7 is missing" in said.err
+    assert "1 of 2 test scans can't be used" in said.out
+    # Nothing is searched from a probability of 1 on, and so nothing is marked.
+    assert files.read_rows(part / "marks.csv") == []
+    monkeypatch.setattr(scan_search, "_choose", lambda *given: one_more(*given)[:1])
+    with pytest.raises(InputError, match="none of the 1 test scans"):
+        scan_search.search(config, testing_run.workdir, tmp_path / "others")
+
+
+def test_a_scan_is_read_the_same_in_another_process(testing_run):
+    choice = options(testing.get_config().data)
+    plan = make_plan(choice, lambda items, _: items, every=True)
+    scan = min(plan.scans.values(), key=lambda scan: len(scan.z))
+    unknown = dataclasses.replace(scan, z=scan.z[:-1], patient="LIDC-IDRI-9999")
+    (here,) = read_whole([scan], plan.source, choice.rules, workers=1)
+    (there,) = read_whole([scan], plan.source, choice.rules, workers=2)
+    assert here.label.any()
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
+    with pytest.raises(ValueError, match="a scan of"):
+        list(read_whole([unknown], plan.source, choice.rules, workers=2))
 
 
 def test_an_interrupted_search_goes_on(copied):

@@ -1,22 +1,31 @@
-"""Work that a thread does while another waits for it."""
+"""Work that a thread or a process does while another waits for it."""
 
 import collections
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(function: Callable[[Item], Made], items: Iterable[Item], count: int = 1) -> Iterator[Made]:
-    """Maps a function over items in one background thread, in order, `count` items before they are asked for."""
-    with ThreadPoolExecutor(1) as pool:
+def ahead(
+    function: Callable[[Item], Made], items: Iterable[Item], count: int = 1, *, pool: Executor | None = None
+) -> Iterator[Made]:
+    """Maps a function over items in the background, in order, `count` items before they are asked for.
+
+    Args:
+        function: what to do.
+        items: with each.
+        count: how many before they are asked for.
+        pool: does it; by default one thread.
+    """
+    with contextlib.nullcontext(pool) if pool else ThreadPoolExecutor(1) as worker:
         waiting: collections.deque[Any] = collections.deque()
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(worker.submit(function, item))
             if len(waiting) > count:
                 yield waiting.popleft().result()
         while waiting:

@@ -1,5 +1,6 @@
 """Nodule activation maps (Eq. 1-3): the feature maps, weighted as the classifier weights them."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -85,6 +86,7 @@ def nothing(output: Any, images: jax.Array) -> None:
     """Keeps nothing of a pass."""
 
 
+@functools.lru_cache(maxsize=16)
 def read_function(
     apply: Callable[[Any, jax.Array], HasMaps],
     prepare: Callable[[jax.Array], jax.Array],
@@ -94,8 +96,7 @@ def read_function(
 ) -> ReadFunction:
     """Composes preparation, network and NAM into the one function that segmentation calls.
 
-    Make it once per network and keep it: jitted callers take it as a static argument, so a new one compiles
-    anew.
+    The same arguments give the same function: jitted callers take it as a static argument, and a new one compiles anew.
 
     Args:
         apply: `apply(params, images)`, the network; its result has `logits` (B, 2) and `maps`.

@@ -17,8 +17,8 @@ from wsns.background import ahead, threads
 from wsns.data.readers.annotations import Scan
 from wsns.data.records.plan import Plan, make_plan
 from wsns.data.records.plan import options as data_options
-from wsns.data.records.scan import scan_records
 from wsns.data.records.slices import Slices
+from wsns.data.records.workers import read_whole
 from wsns.errors import InputError
 from wsns.evaluation.cases import write_cases
 from wsns.evaluation.marks import Mark, find_marks
@@ -34,8 +34,10 @@ from wsns.tasks.trained import load_trained, weak_networks
 def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
     """Searches the test scans that have no folder yet and returns the folders of all.
 
+    A scan that can't be used is left out with a word: records and table, which don't hold it, stand without it.
+
     Raises:
-        InputError: if the archive is not as it must be, or the test split has no scan.
+        InputError: if the archive is not as it must be, or no test scan can be used.
     """
     choice = data_options(config.data)
     plan = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
@@ -45,20 +47,29 @@ def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> l
     options = dataclasses.replace(Options(**config.segment.to_dict()), detect=config.scans.detect)
     networks, screen = weak_networks(config, trained, options)
 
-    def prepare(scan: Scan) -> Slices:
-        return scan_records(scan, plan.source.read(scan.series), choice.rules, every=True).slices
-
+    read = read_whole(todo, plan.source, choice.rules, choice.workers)
     with (
         progress.bar(len(chosen), "scans", initial=len(chosen) - len(todo), unit="scan") as shown,
         threads() as each,
     ):
-        for scan, slices in zip(todo, ahead(prepare, todo), strict=True):
+        for scan, slices in zip(todo, read, strict=True):
+            if isinstance(slices, InputError):
+                progress.say(f"left out: {slices}")
+                shown.update(1)
+                continue
             # Nothing of a whole scan is known beforehand: one nodule per slice is sought.
             whole = pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.ones(len(slices), int))
             results = segment_slices(whole, networks, screen, options, ahead=ahead, each=each)
             _write(_folder(folder, scan), scan, slices, results, config.segment.detect)
             shown.update(1)
-    return [_folder(folder, scan) for scan in chosen]
+    found = [own for scan in chosen if (own := _folder(folder, scan)).exists()]
+    if not found:
+        raise InputError(f"none of the {len(chosen)} test scans can be searched whole: see the reasons above")
+    if missing := len(chosen) - len(found):
+        print(
+            f"scans: {missing} of {len(chosen)} test scans can't be used and are left out; the reasons stand above"
+        )
+    return found
 
 
 def _choose(plan: Plan, most: int, seed: int) -> list[Scan]:

@@ -1,6 +1,7 @@
 """What training left, as segmentation uses it: networks with the parameters of their best epochs."""
 
 import functools
+import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,11 +29,17 @@ def load_trained(config: ConfigDict, workdir: pathlib.Path) -> Trained:
     """Returns the networks of a config with the parameters of their best epochs, on the device."""
     return {
         name: (
-            build.build(config, name),
+            _network(name, json.dumps({part: config[part].to_dict() for part in ("model", "unet", "data")})),
             jax.device_put(checkpoints.best_params(workdir / name / "checkpoints")),
         )
         for name in config.models
     }
+
+
+@functools.lru_cache(maxsize=8)
+def _network(name: str, settings: str) -> build.Network:
+    """Builds a network once in a process: jitted functions compile anew for each that is built."""
+    return build.build(ConfigDict(json.loads(settings)), name)
 
 
 def weak_networks(

@@ -95,7 +95,7 @@ def make_plan(
         choice: what to build.
         progress: wraps (items, description) wherever it takes a while.
         cache: file that keeps the archive's headers from one run to the next.
-        every: the plan's source also has the scans without a positive slice.
+        every: the plan's source also has the scans without a positive slice, and none is checked until it is read.
 
     Raises:
         InputError: if the archive or a chosen scan is not as it must be, or no scan has a positive slice.
@@ -122,7 +122,7 @@ def make_plan(
     for uid, number in positives.items():
         by_patient[scans[uid].patient] += number
     missing = tuple(uid for uid in wanted if uid not in present)
-    source = found.only(uid for uid, number in positives.items() if number or every)
+    source = found if every else found.only(uid for uid, number in positives.items() if number)
     return Plan(source, scans, positives, split(by_patient, choice.seed), missing)
 
 

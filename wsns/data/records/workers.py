@@ -1,12 +1,14 @@
-"""The work of a build: one scan after the other, in as many processes as there are cores."""
+"""Scan after scan in processes of their own: for a build of the records, and read whole for a search."""
 
 import collections
 import concurrent.futures
 import dataclasses
 from collections.abc import Iterable, Iterator
 
+from wsns.background import ahead
 from wsns.data.readers.annotations import Scan
 from wsns.data.records.scan import Rules, ScanRecords, scan_records
+from wsns.data.records.slices import Slices
 from wsns.data.records.store import Store
 from wsns.data.volume import Source
 from wsns.errors import InputError
@@ -61,6 +63,55 @@ def prepare_all(scans: Iterable[Scan], store: Store, workers: int) -> Iterator[I
             "a process that prepares scans ended unexpectedly, perhaps for lack of memory (each takes about "
             "0.6 GB): what is done is kept; run again with fewer, --config.data.workers=N, or none, N = 1"
         ) from error
+
+
+def read_whole(
+    scans: Iterable[Scan], source: Source, rules: Rules, workers: int
+) -> Iterator[Slices | InputError]:
+    """Yields each scan's slices, all that `scan_records` gives with `every`, or what is wrong with it.
+
+    The next scan is read meanwhile: in another process, as a thread would hold up what this one does.
+
+    Args:
+        scans: what to read.
+        source: has them.
+        rules: how slices are cut and judged.
+        workers: 1 stays in this process.
+
+    Raises:
+        InputError: if the process died.
+    """
+    given = ((scan, source, rules) for scan in scans)
+    if cores(workers) == 1:
+        yield from map(_whole, given)
+        return
+    try:
+        with pool(1) as processes:
+            yield from ahead(_whole, map(_alone, given), pool=processes)
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise InputError(
+            "the process that reads scans ended unexpectedly, perhaps for lack of memory: what is done is kept; run "
+            "again with --config.data.workers=1"
+        ) from error
+
+
+def _alone(given: tuple[Scan, Source, Rules]) -> tuple[Scan, Source | InputError, Rules]:
+    """Leaves a scan's own files only; those of all would be 100 MB."""
+    scan, source, rules = given
+    try:
+        return scan, source.only([scan.series]), rules
+    except InputError as error:
+        return scan, error, rules
+
+
+def _whole(given: tuple[Scan, Source | InputError, Rules]) -> Slices | InputError:
+    scan, source, rules = given
+    if isinstance(source, InputError):
+        return source
+    try:
+        return scan_records(scan, source.read(scan.series), rules, every=True).slices
+    except InputError as error:
+        return InputError(f"{scan.patient}, series {scan.series}: {error}")
 
 
 def _outcome(scan: Scan, store: Store) -> InputError | None:
