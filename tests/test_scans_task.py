@@ -74,6 +74,18 @@ def test_slices_of_the_test_split_give_the_same_in_whole_scans(testing_run):
         assert (other.dice, other.in_scope) == (case.dice, case.in_scope)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [("marks.csv", "0.", "x"), ("scans.csv", "left_out", "other")]
+)
+def test_damaged_marks_are_named(testing_run, tmp_path, name, old, new):
+    for own in ("cases.csv", "marks.csv", "scans.csv"):
+        shutil.copy(testing_run.workdir / "scans" / own, tmp_path)
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=r"marks\.csv is missing or damaged"):
+        scans.read(tmp_path)
+
+
 def test_without_the_archive_whole_scans_are_left_out_with_a_word(testing_run, tmp_path, capsys):
     config = testing.get_config()
     config.data.manual_dir = str(tmp_path / "nowhere")

@@ -23,6 +23,9 @@ PROMISED = (
         "gap3/checkpoints",
         "unet/tensorboard",
         "figures/figure3.png",
+        "figures/curves.png",
+        "measures.csv",
+        "scans/marks.csv",
     ),
 )
 ROOT = pathlib.Path(__file__).resolve().parents[1]

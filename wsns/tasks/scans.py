@@ -11,6 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wsns import workdir as files
+from wsns.errors import InputError
 from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.marks import Mark
@@ -62,20 +63,30 @@ def inputs(config: ConfigDict, workdir: pathlib.Path) -> dict[str, Any]:
 
 
 def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int]:
-    """Returns the cases of all slices, by method the scans with their marks, and how many slices were left out."""
+    """Returns the cases of all slices, by method the scans with their marks, and how many slices were left out.
+
+    Raises:
+        InputError: if a file is missing or damaged.
+    """
     cases = read_cases(folder / "cases.csv")
-    rows, found = files.read_rows(folder / "scans.csv"), files.read_rows(folder / "marks.csv")
-    marks: dict[tuple[str, str], list[Mark]] = {}
-    for row in found:
-        marks.setdefault((row["series"], row["method"]), []).append(_mark(row))
-    by_method = {
-        method: [
-            Scan(row["patient"], _numbers(row["nodules"]), marks.get((row["series"], method), []))
-            for row in rows
-        ]
-        for method in dict.fromkeys(case.method for case in cases)
-    }
-    return cases, by_method, sum(int(row["left_out"]) for row in rows)
+    try:
+        rows, found = files.read_rows(folder / "scans.csv"), files.read_rows(folder / "marks.csv")
+        marks: dict[tuple[str, str], list[Mark]] = {}
+        for row in found:
+            marks.setdefault((row["series"], row["method"]), []).append(_mark(row))
+        by_method = {
+            method: [
+                Scan(row["patient"], _numbers(row["nodules"]), marks.get((row["series"], method), []))
+                for row in rows
+            ]
+            for method in dict.fromkeys(case.method for case in cases)
+        }
+        return cases, by_method, sum(int(row["left_out"]) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder}: scans.csv or marks.csv is missing or damaged ({error!r}): remove "
+            f"{folder.parent / 'stamps' / 'scans.json'} and run again; they are made from the scans' own folders"
+        ) from error
 
 
 def _absent(manual_dir: str) -> str:
