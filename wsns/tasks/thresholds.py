@@ -27,10 +27,10 @@ def check(config: ConfigDict) -> None:
         InputError: with the field.
     """
     options = Options(**config.segment.to_dict())
-    if config.scans.most < 0 or not 0 <= config.scans.detect <= 1:
-        raise InputError(
-            f"config.scans: most={config.scans.most} must be at least 0, detect={config.scans.detect} between 0 and 1"
-        )
+    if config.scans.most < 0:
+        raise InputError(f"config.scans.most={config.scans.most}: must be at least 0")
+    if not 0 <= config.scans.detect <= 1:
+        raise InputError(f"config.scans.detect={config.scans.detect}: must lie between 0 and 1")
     known = {field.name for field in dataclasses.fields(Options)}.difference(NOT_TUNED)
     for name, values in config.tune.fields.items():
         if name not in known:
