@@ -5,6 +5,7 @@ fingerprint of everything that the step depends on: a changed config field redoe
 and those that stand on them, and nothing else.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -12,7 +13,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -61,6 +62,21 @@ def fingerprint(value: Any) -> str:
     """Returns 16 hexadecimal digits that depend on a value made of JSON's types."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def scan_folder(parent: pathlib.Path, patient: str, series: str) -> pathlib.Path:
+    """Returns where a scan's own files lie."""
+    return parent / f"{patient}_{series[-8:]}"
+
+
+@contextlib.contextmanager
+def appearing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a temporary folder, which gets its name at the end of a `with` block that nothing interrupts."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    partial.rename(folder)
 
 
 class Stamps:

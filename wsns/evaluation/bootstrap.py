@@ -16,6 +16,10 @@ class Estimate:
     low: float = float("nan")
     high: float = float("nan")
 
+    def times(self, factor: float) -> "Estimate":
+        """Returns it in another unit, such as per cent; `factor` is positive."""
+        return Estimate(factor * self.value, factor * self.low, factor * self.high)
+
 
 def patient_weights(patients: int, *, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
     """Returns (1 + draws, patients): a row of ones, then how often each draw took each patient.

@@ -107,10 +107,10 @@ def _line(line: Line) -> list[str]:
 def _cell(line: Line, name: str) -> tuple[str, str]:
     """Returns a figure with its difference beside it, and the interval of the latter, or of the figure itself."""
     decimals, factor = _DECIMALS[name], 100 if name == "accuracy" else 1
-    own = _times(line.figures[name], factor)
+    own = line.figures[name].times(factor)
     if name not in line.less_first:
         return number(own.value, decimals), interval(own, decimals)
-    less = _times(line.less_first[name], factor)
+    less = line.less_first[name].times(factor)
     if not math.isfinite(less.value):
         return number(own.value, decimals), ""
     if less.value == less.low == less.high == 0:
@@ -119,10 +119,6 @@ def _cell(line: Line, name: str) -> tuple[str, str]:
         f"{number(own.value, decimals)} {with_sign(less.value, decimals)}",
         interval(less, decimals, signed=True),
     )
-
-
-def _times(of: Estimate, factor: float) -> Estimate:
-    return Estimate(*(factor * value for value in dataclasses.astuple(of)))
 
 
 def _notes(found: Comparison) -> Iterator[tuple[str, Sequence[str]]]:

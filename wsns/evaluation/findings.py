@@ -30,7 +30,7 @@ def peak_distance_mm(nam: np.ndarray, reference: np.ndarray, spacing: float) -> 
 def peak_chance(lungs: np.ndarray, reference: np.ndarray, spacing: float) -> float | None:
     """Returns the share of the lungs' pixels within 5 mm of the reference: how often chance is a hit.
 
-    None without a reference or without lungs. A nodule that the lungs' mask leaves out counts as lung.
+    None without a reference. A nodule that the lungs' mask leaves out counts as lung.
 
     Args:
         lungs: (S, S), not 0 inside the lungs.

@@ -7,6 +7,7 @@ import numpy as np
 
 from wsns.evaluation.bootstrap import Estimate, estimate, patient_weights
 from wsns.evaluation.cases import Case
+from wsns.evaluation.causes import GOOD
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.metrics import ratio
 
@@ -37,7 +38,7 @@ MEASURES: Mapping[str, Value] = {
     "peak_hit": lambda case: None if case.peak_mm is None else float(case.peak_mm <= NEAR_MM),
     "peak_chance": lambda case: case.peak_chance,
     "best_dice": lambda case: case.best_dice,
-    "existed": lambda case: None if case.best_dice is None else float(case.best_dice >= 0.5),
+    "existed": lambda case: None if case.best_dice is None else float(case.best_dice >= GOOD),
     "right": lambda case: None if case.best_dice is None else float(bool(case.same_object)),
     "reader_dice": lambda case: case.reader_dice,
 }

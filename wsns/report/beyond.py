@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from wsns import paper
 from wsns.evaluation import beyond_text
 from wsns.evaluation.beyond import Beyond, Whole
-from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.cases import FINE
-from wsns.evaluation.causes import CAUSES
+from wsns.evaluation.causes import CAUSES, GOOD
 from wsns.evaluation.classifier import Curves
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.froc import RATES
@@ -29,25 +28,20 @@ BELOW = "Below a figure its 95 % interval over patients, if there are several."
 
 
 def classification(table: Table, found: Beyond) -> str:
-    """Returns how the slice classifiers do: on the test split, and on whole scans if some were searched."""
+    """Returns how the slice classifiers do on the test split."""
     if not table.classifiers:
         return ""
     total = table.classifiers[0].positives + table.classifiers[0].negatives
-    parts = [
-        markup.table(
-            f"All {total:,} test slices, at a score of {table.threshold:g}. {BELOW}",
-            ("Model", *CLASSIFIER.values(), "The paper’s accuracy, %"),
-            [
-                (*row, f"{100 * paper.ACCURACY[str(row[0])]:.1f}")
-                for row in _classifiers(table, found.classifiers)
-            ],
-        ),
-        markup.paragraph(
-            "Average precision is compared with the share of slices that have a nodule, what chance gives. Calibration "
-            "error: how far scores lie from the share of nodules among slices of that score, on average."
-        ),
+    rows = [
+        (*row, f"{100 * paper.ACCURACY[str(row[0])]:.1f}") for row in _classifiers(table, found.classifiers)
     ]
-    return "\n".join(parts)
+    caption = f"All {total:,} test slices, at a score of {table.threshold:g}. {BELOW}"
+    return markup.table(
+        caption, ("Model", *CLASSIFIER.values(), "The paper’s accuracy, %"), rows
+    ) + markup.paragraph(
+        "Average precision is compared with the share of slices that have a nodule, what chance gives. Calibration "
+        "error: how far scores lie from the share of nodules among slices of that score, on average."
+    )
 
 
 def whole_scans(whole: Whole | None) -> str:
@@ -107,7 +101,7 @@ def localisation(found: Beyond) -> str:
     names = ("peak_hit", "peak_chance", "existed", "right", "best_dice")
     return markup.table(
         "Slices with one nodule; the last three columns only where it was searched. " + BELOW,
-        ("Method", f"Map's peak within {NEAR_MM:g} mm", "… by chance", "A candidate of Dice ≥ 0.5 existed",
+        ("Method", f"Map's peak within {NEAR_MM:g} mm", "… by chance", f"A candidate of Dice ≥ {GOOD:g} existed",
          "The right object was chosen", "Dice of the best candidate"),
         [(row.method.split()[0], *_cells(row, names)) for row in weak],
     ) + markup.paragraph(
@@ -167,14 +161,10 @@ def _classifiers(table: Table, found: Mapping[str, Curves]) -> list[tuple[object
     rows: list[tuple[object, ...]] = []
     for model in table.classifiers:
         figures = beyond_text.of_classifier(model, found[model.model])
-        figures["accuracy"] = Estimate(*(100 * end for end in _ends(figures["accuracy"])))
+        figures["accuracy"] = figures["accuracy"].times(100)
         cells = [with_interval(figures[name], 1 if name == "accuracy" else 2) for name in CLASSIFIER]
         rows.append((model.model, *cells))
     return rows
-
-
-def _ends(found: Estimate) -> tuple[float, float, float]:
-    return found.value, found.low, found.high
 
 
 def _groups(found: Beyond, group: str) -> dict[str, GroupRow]:

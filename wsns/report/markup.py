@@ -53,10 +53,10 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         heads: of the columns.
         rows: each a name and its cells; a pair is a figure and, below it, its interval.
     """
-    head = "".join(f'<th scope="col">{text(cell)}</th>' for cell in heads)
+    head = "".join(f'<th scope="col">{text(name)}</th>' for name in heads)
     lines = []
     for first, *others in rows:
-        cells = "".join(_cell(cell) for cell in others)
+        cells = "".join(cell(content) for content in others)
         kind = ' class="paper"' if str(first).startswith(PAPERS) else ""
         lines.append(f'<tr{kind}><th scope="row"{_long(first)}>{text(first)}</th>{cells}</tr>')
     body = "\n".join(lines)
@@ -65,6 +65,13 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         f"<table>\n<caption><span>{text(caption)}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody>\n</table>",
     )
+
+
+def cell(content: Any) -> str:
+    """Returns a cell of a table: a text, or a pair of a figure and, below it, its interval."""
+    value, span = content if isinstance(content, tuple) else (content, "")
+    below = f'<span class="span">{text(span)}</span>' if span else ""
+    return f"<td{_long(value)}>{text(value)}{below}</td>"
 
 
 def picture(png: bytes, alt: str, caption: str) -> str:
@@ -112,11 +119,5 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _cell(content: Any) -> str:
-    value, span = content if isinstance(content, tuple) else (content, "")
-    below = f'<span class="span">{text(span)}</span>' if span else ""
-    return f"<td{_long(value)}>{text(value)}{below}</td>"
-
-
-def _long(cell: Any) -> str:
-    return ' class="long"' if len(str(cell)) > 40 else ""
+def _long(value: Any) -> str:
+    return ' class="long"' if len(str(value)) > 40 else ""

@@ -154,11 +154,9 @@ def _table1(content: ReportContent) -> str:
 
 def _table1_rows(row: Row) -> str:
     """Returns a method's row and the paper's under it."""
-    cells = ""
-    for value, span in zip(table_text.value_cells(row), table_text.interval_cells(row), strict=True):
-        below = f'<span class="span">{markup.text(span)}</span>' if span else ""
-        cells += f"<td>{markup.text(value)}{below}</td>"
-    printed = "".join(f"<td>{markup.text(cell)}</td>" for cell in table_text.paper_cells(row.method))
+    pairs = zip(table_text.value_cells(row), table_text.interval_cells(row), strict=True)
+    cells = "".join(markup.cell(pair) for pair in pairs)
+    printed = "".join(markup.cell(value) for value in table_text.paper_cells(row.method))
     group = ' class="group"' if row.method in (FINE[0], "U-Net") else ""
     return (
         f'<tr{group}><th scope="row">{markup.text(row.method)}</th>{cells}</tr>\n'

@@ -85,7 +85,7 @@ def row_of(slices: Slices, case: Case) -> int:
 def view(run: Run, case: Case) -> SliceView:
     """Returns the slice of a case with all that its file in `masks/` keeps."""
     n = row_of(run.slices, case)
-    folder = run.workdir / "masks" / f"{case.patient}_{case.series[-8:]}"
+    folder = files.scan_folder(run.workdir / "masks", case.patient, case.series)
     with np.load(folder / f"{run.slices.slice_index[n]:04d}.npz") as file:
         kept = {name: file[name] for name in file.files}
     return slice_view(run.slices, n, kept, f"{case.patient}, z = {case.z:g} mm")

@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import os
 import pathlib
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,16 +80,13 @@ def _choose(plan: Plan, most: int, seed: int) -> list[Scan]:
 
 
 def _folder(folder: pathlib.Path, scan: Scan) -> pathlib.Path:
-    return folder / f"{scan.patient}_{scan.series[-8:]}"
+    return files.scan_folder(folder, scan.patient, scan.series)
 
 
 def _write(
     folder: pathlib.Path, scan: Scan, slices: Slices, results: Iterator[SliceResult], detect: float
 ) -> None:
     """Writes one scan's cases, marks and counts to a folder that appears when it is complete."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     cases, scores = [], []
     masks: dict[int, list[np.ndarray]] = {}
     for n, result in enumerate(results):
@@ -99,7 +94,6 @@ def _write(
         scores.append(result.probabilities[1])
         for gaps in result.probabilities:
             masks.setdefault(gaps, []).append(result.fine(gaps))
-    write_cases(partial / "cases.csv", cases)
     numbers = np.stack([np.append(0, own)[image] for own, image in zip(slices.cluster, slices.nodules)])
     find = functools.partial(
         find_marks, scores=np.array(scores), nodules=numbers, index=slices.slice_index, z=slices.z,
@@ -111,15 +105,16 @@ def _write(
         for gaps, own in sorted(masks.items())
         for mark in find(np.stack(own))
     ]
-    files.write_rows(partial / "marks.csv", MARKS, rows)
     nodules = sorted({int(number) for number in slices.cluster.ravel() if number})
     fact = {
         "slices": len(slices),
         "left_out": len(scan.z) - len(slices),
         "nodules": " ".join(map(str, nodules)),
     }
-    files.write_rows(partial / "scans.csv", SCANS, [name | fact])
-    partial.rename(folder)
+    with files.appearing(folder) as partial:
+        write_cases(partial / "cases.csv", cases)
+        files.write_rows(partial / "marks.csv", MARKS, rows)
+        files.write_rows(partial / "scans.csv", SCANS, [name | fact])
 
 
 def _mark_row(mark: Mark) -> dict[str, Any]:

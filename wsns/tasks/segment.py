@@ -4,9 +4,7 @@ Leaves one folder per scan in `masks/`, complete or not there, and `cases.csv`.
 """
 
 import itertools
-import os
 import pathlib
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +44,9 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     trained = load_trained(config, workdir)
     stamps.begin("segment", inputs, masks, workdir / "cases.csv")
     scans = {series: np.flatnonzero(slices.series == series) for series in dict.fromkeys(slices.series)}
-    folders = {series: masks / f"{slices.patient[rows[0]]}_{series[-8:]}" for series, rows in scans.items()}
+    folders = {
+        series: files.scan_folder(masks, slices.patient[rows[0]], series) for series, rows in scans.items()
+    }
     missing = [series for series in scans if not folders[series].exists()]
     count = len(slices)
     # Without what is done, and scan by scan; the rest need not wait in memory.
@@ -77,23 +77,20 @@ def _write_scan(
     Returns:
         How many candidates were left out, over all slices.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     cases: list[Case] = []
     cut = 0
-    for n, result in enumerate(itertools.islice(weak, len(scan))):
-        cases += [case for kind in KINDS for case in weak_cases(scan, n, result, kind)]
-        cut += result.cut
-        probability = next(unet) if unet else None
-        if probability is not None:
-            cases.append(unet_case(scan, n, probability))
-        np.savez_compressed(
-            partial / f"{scan.slice_index[n]:04d}.npz", **_arrays(scan, n, result, probability)
-        )
-        shown.update(1)
-    write_cases(partial / "cases.csv", cases)
-    partial.rename(folder)
+    with files.appearing(folder) as partial:
+        for n, result in enumerate(itertools.islice(weak, len(scan))):
+            cases += [case for kind in KINDS for case in weak_cases(scan, n, result, kind)]
+            cut += result.cut
+            probability = next(unet) if unet else None
+            if probability is not None:
+                cases.append(unet_case(scan, n, probability))
+            np.savez_compressed(
+                partial / f"{scan.slice_index[n]:04d}.npz", **_arrays(scan, n, result, probability)
+            )
+            shown.update(1)
+        write_cases(partial / "cases.csv", cases)
     return cut
 
 
