@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test test-all lint format clean
 
 demo: $(VENV)/installed
-	$(BIN)/python main.py --config=configs/demo.py --workdir=runs/demo
+	$(BIN)/python main.py --config=configs/demo.py --workdir=runs/demo $(if $(REAL),--config.real="$(REAL)")
 
 test: $(VENV)/installed-dev lint
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

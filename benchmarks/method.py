@@ -87,7 +87,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
         parts: dict[str, float] = collections.defaultdict(float)
         with harness.clock(parts, "networks"):
             for block in blocks(count, options.batch):
-                rows = padded(slices.hu[block], options.batch)
+                rows = padded(slices.take(block).seen, options.batch)
                 jax.block_until_ready([classify(read, params, rows) for read, params in networks.values()])
         with harness.clock(parts, "method"), threads() as each:
             for _ in segment_slices(slices, networks, screen, options, ahead=ahead, each=each):
@@ -129,7 +129,8 @@ def of_run(flags: argparse.Namespace) -> Given:
     rows = positive[np.unique(np.linspace(0, len(positive) - 1, flags.slices).round().astype(int))]
     source = json.loads((flags.workdir / "records" / "accounting.json").read_text())["source"]
     what = {"source": f"{source}, trained networks", "size": config.model.size, "width": config.model.width}
-    return method_input(found.take(rows)), networks, screen, options, what | {"dtype": config.model.dtype}
+    slices = method_input(found.take(rows), config.model.channels)
+    return slices, networks, screen, options, what | {"dtype": config.model.dtype}
 
 
 def untrained(flags: argparse.Namespace) -> Given:
@@ -179,9 +180,11 @@ def one_by_one(
         return screen(*arguments)
 
     for block in blocks(len(slices.hu), options.batch):
-        hu, lungs, spacing, counts = slices.take(block)
+        part = slices.take(block)
+        hu, lungs, spacing, counts = part[:4]
+        seen = part.seen
         with harness.clock(spent, "networks and maps"):
-            readings = jax.block_until_ready(read_slices(hu, networks, options.batch))
+            readings = jax.block_until_ready(read_slices(seen, networks, options.batch))
             nams = {gaps: np.asarray(reading.nam) for gaps, reading in readings.items()}
         with harness.clock(spent, "phases (ICM)"):
             labels = compute_labels(hu, lungs, options)
@@ -199,7 +202,7 @@ def one_by_one(
                 )
                 found.append(SliceResult({}, own, True, labels[n], hulls[n], regions, whole))
         with harness.clock(spent, "R-NAM screening"):
-            scored = score_regions(found, range(len(hu)), hu, readings[1], counted)
+            scored = score_regions(found, range(len(seen)), seen, readings[1], counted)
         with harness.clock(spent, "choice of outline"):
             for result in scored:
                 choose_regions(result, options)

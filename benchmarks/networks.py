@@ -30,7 +30,8 @@ from random_network import he_params
 
 from wsns.models import size as sizes
 from wsns.models.preprocess import LUNG, prepare
-from wsns.models.vgg import VGG, is_new_layer
+from wsns.models.vgg import VGG
+from wsns.models.weight_files import LAYERS
 from wsns.training import feed, objectives
 from wsns.training import step as steps
 
@@ -107,7 +108,7 @@ def measure(gaps: int, flags: argparse.Namespace) -> dict[str, Any]:
     if networks_torch:
         theirs = networks_torch.competitor(
             params, hu, label, window=WINDOW, preprocessing=LUNG, dtype=flags.dtype, rate=RATE, momentum=MOMENTUM,
-            trunk_factor=TRUNK_FACTOR, is_new_layer=is_new_layer,
+            trunk_factor=TRUNK_FACTOR, trunk=LAYERS,
         )  # fmt: skip
         competitors["torch"] = theirs
         check_equal(competitors["wsns"]["logits"](), theirs["logits"](), TOLERANCE[flags.dtype])
@@ -134,7 +135,7 @@ def ours(module: nn.Module, params: Any, hu: np.ndarray, label: np.ndarray) -> C
     def apply(parameters: Any, images: jax.Array) -> Any:
         return module.apply({"params": parameters}, images)
 
-    optimiser = objectives.sgd(RATE, 0.99, 1000, MOMENTUM, TRUNK_FACTOR)
+    optimiser = objectives.sgd(RATE, 0.99, 1000, MOMENTUM, TRUNK_FACTOR, LAYERS)
     train_step = steps.make_train_step(objectives.classification(apply, ready), optimiser)
     data = feed.Feed(feed.InMemory({"hu": hu, "label": label}), len(hu), resident=True)
     (batch,) = data.batches(np.arange(len(hu)))

@@ -1,7 +1,7 @@
 """The same networks in PyTorch, for `networks.py`; needs PyTorch, which the project itself does without."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def competitor(
     rate: float,
     momentum: float,
     trunk_factor: float,
-    is_new_layer: Callable[[str], bool],
+    trunk: Collection[str],
 ) -> dict[str, Callable[[], Any]]:
     """Returns one forward pass and one training step as functions that wait for the result."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -66,7 +66,7 @@ def competitor(
     model = VGG(params).to(device, memory_format=torch.channels_last)
     groups: dict[bool, list[nn.Parameter]] = {True: list(model.classifier.parameters()), False: []}
     for name, conv in model.convs.items():
-        groups[is_new_layer(name)] += conv.parameters()
+        groups[name not in trunk] += conv.parameters()
     optimiser = torch.optim.SGD(
         [{"params": groups[True], "lr": rate}, {"params": groups[False], "lr": rate * trunk_factor}],
         momentum=momentum,

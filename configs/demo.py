@@ -15,11 +15,13 @@ def get_config() -> ConfigDict:
     config.data.agreement = 3
     config.data.max_scans = 66
     config.data.thickness = (3.0, 3.0)
+    config.data.neighbours = 2.5
     config.model.width = 1 / 8
     config.model.size = 192
-    config.model.start = "shapes"
+    config.model.channels = "neighbours"
+    config.model.start = "patches"
     config.model.pool = "lse"
-    config.train.rates = (3e-3, 3e-3, 3e-3)
+    config.train.rates = (1e-3, 3e-4, 3e-4)
     config.train.epochs = 3
     config.train.flip = True
     config.unet.width = 1 / 16

@@ -1,4 +1,4 @@
-"""Makes the embedded trunk: 1/8 of VGG16's width, trained to find blobs among tubes and walls in drawn patches.
+"""Makes the shapes trunk: 1/8 of VGG16's width, trained to find blobs among tubes and walls in drawn patches.
 
 python main.py --config=configs/pretrain_shapes.py --workdir=runs/shapes
 cp runs/shapes/shapes_trunk.npz wsns/models/
@@ -10,19 +10,23 @@ from configs import demo
 
 
 def get_config() -> ConfigDict:
-    """Returns the demo's config with patches in the place of slices."""
+    """Returns the demo's config with drawn patches in the place of slices."""
     config = demo.get_config()
-    config.task = "pretrain_shapes"
+    config.task = "pretrain"
     config.models = ("gap3",)
     config.data.crop = 96
     config.model.size = 96
+    config.model.channels = "same"
     config.model.start = "random"
     config.train.batch = 30
     config.train.epochs = 10
     config.train.flip = True
-    config.shapes = ConfigDict()
+    config.train.choose = "accuracy"
+    config.pretrain = ConfigDict()
+    # What is drawn: 'shapes', or 'patches' of synthetic chests with procedural nodules.
+    config.pretrain.on = "shapes"
     # Patches to train on; a tenth more are held out.
-    config.shapes.patches = 10000
+    config.pretrain.patches = 10000
     # Adam's learning rate.
-    config.shapes.rate = 1e-3
+    config.pretrain.rate = 1e-3
     return config

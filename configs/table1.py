@@ -14,18 +14,23 @@ def get_config() -> ConfigDict:
     # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not done yet;
     # 'evaluate', table, figures and report again from what a run left; 'tune', the thresholds of 'segment'; 'grid',
     # rate, decay and batch; 'accounting' counts what the readers drew; 'weights' fetches or checks ImageNet's;
-    # 'pretrain_shapes' makes the embedded trunk; 'compare' and 'ablations' have configs of their own.
+    # 'pretrain' makes the embedded starts; 'compare', 'ablations', 'transfer' and 'twin_check' have
+    # configs of their own.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
     # Of every random choice in training.
     config.seed = 0
+    # Folder of real LIDC scans on which a run on the twin ends: its networks are tried there.
+    config.real = ""
 
     config.data = data = ConfigDict()
     # Folder with the DICOM files of LIDC-IDRI, in any order and depth; empty for the synthetic LIDC twin.
     data.manual_dir = ""
     # Patients or series UIDs to leave out, separated by commas.
     data.exclude = ""
+    # Nothing is trained on these scans: every patient goes to the test split.
+    data.held_out = False
     # Take only so many scans, chosen at random among those with a nodule; 0 takes all.
     data.max_scans = 0
     # Slice thickness in mm, from and to; the whole archive lies between 0.6 and 5.
@@ -36,6 +41,8 @@ def get_config() -> ConfigDict:
     data.seed = 0
     # Pixels along the edge of a crop.
     data.crop = 384
+    # Each record also holds the slices nearest to so many mm below and above; 0 leaves them out.
+    data.neighbours = 0.0
     # So many readers' masks must overlap for a nodule to count in a slice.
     data.agreement = 2
     # And at least this share of the readers who marked the nodule, from 0 to 1.
@@ -55,6 +62,19 @@ def get_config() -> ConfigDict:
     data.workers = 0
     # Of the twin's random choices.
     data.twin_seed = 0
+    # How the twin's scanners differ, drawn once per scan from these ranges; False: one kernel and dose for all scans.
+    data.twin = twin = ConfigDict()
+    twin.randomised = True
+    # SD of the noise in HU (log-uniform), and its correlation between neighbouring pixels, at most 0.6.
+    twin.noise = (4.0, 45.0)
+    twin.grain = (0.0, 0.6)
+    # SD of streaks along the rows in HU.
+    twin.streaks = (0.0, 15.0)
+    # Negative blurs, positive sharpens.
+    twin.sharpness = (-0.2, 0.25)
+    # Factor on HU + 1000, and HU added to all.
+    twin.scale = (0.92, 1.08)
+    twin.offset = (-35.0, 35.0)
 
     config.model = model = ConfigDict()
     # Factor on VGG16's numbers of filters.
@@ -68,25 +88,34 @@ def get_config() -> ConfigDict:
     model.dtype = "float32"
     # Pixels along the edge of the networks' input; divides data.crop.
     model.size = 384
+    # The three channels of the weak networks' input: three times the 'same' slice, or the slice between its
+    # 'neighbours' at the distance data.neighbours. The U-Net sees the slice alone in both.
+    model.channels = "same"
     # HU that become black and white.
     model.window = (-1000.0, 400.0)
-    # What the trunk starts from: 'imagenet', 'shapes' (embedded, width 1/8) or 'random'.
+    # What the trunk starts from: 'imagenet', 'imagenet-partial' (those of its layers that a file has, the others at
+    # random), 'random', or what is embedded at width 1/8: 'shapes', which was told where blobs lie in drawn patches, or
+    # 'patches', trunk and heads, which were told where procedural nodules lie in patches of synthetic chests.
     model.start = "imagenet"
-    # For 'imagenet': a file of VGG16's weights from Keras (.h5), torchvision (.pth) or timm (.safetensors); each
-    # brings its own preprocessing. Empty: Keras's, fetched into weights/ at first use.
+    # For 'imagenet': a file of VGG16's weights from Keras (.h5), torchvision (.pth) or timm (.safetensors), or a .npz
+    # in Keras's names; each brings its own preprocessing. Empty: Keras's, fetched into weights/ at first use. For
+    # 'imagenet-partial' such a file that lacks some layers.
     model.weights = ""
 
     config.train = train = ConfigDict()
     # Learning rates of the new layers of 1-, 2- and 3-GAP.
     train.rates = (1e-2, 2e-3, 1e-3)
-    # The trunk learns at this share of the rate.
+    # The trunk learns at this share of the rate; layers of it that start at random learn at the whole rate.
     train.trunk_factor = 0.1
     train.momentum = 0.9
     # Factor on the rate after each epoch.
     train.decay = 0.99
     train.batch = 30
-    # The epoch of best validation accuracy is kept.
     train.epochs = 30
+    # The epoch that is kept: of best validation 'accuracy', or of highest 'hit' rate, in which the NAM's peak inside
+    # the lungs most often lies within 5 mm of a validation slice's nodule (of equal ones the more accurate). The latter
+    # needs outlines of the validation split: the twin has them, a lab with slice labels alone does not.
+    train.choose = "accuracy"
     # Mirror slices at random.
     train.flip = False
     # Shift slices at random, by up to so many pixels of the crop.
@@ -170,6 +199,12 @@ def get_config() -> ConfigDict:
     fields.outline = ("compact", "edge", "eq4")
     # A value must raise the mean Dice by more than this to replace the one before.
     tune.least = 0.005
+
+    # Trials on real scans, by `real` above or by the task 'transfer' (configs/transfer.py): so many readers make a
+    # nodule count there, and the seeds of the task's trainings.
+    config.transfer = transfer = ConfigDict()
+    transfer.agreement = 2
+    transfer.seeds = (0, 1, 2)
 
     config.evaluate = evaluate = ConfigDict()
     # Draws of patients behind each interval.

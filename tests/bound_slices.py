@@ -23,6 +23,7 @@ def slices():
         **zeros
         | {
             "hu": hu.astype(np.int16),
+            "beside": np.zeros((2, 0, SIZE, SIZE), np.int16),
             "lungs": np.broadcast_to(lung, hu.shape).astype(np.uint8),
             "nodules": truth,
             "count": np.array([2, 1]),

@@ -41,6 +41,13 @@ def test_image_and_mask_move_together():
     assert not np.array_equal(out["hu"], images)
 
 
+def test_the_channels_of_an_image_move_together():
+    images = np.random.default_rng(0).normal(size=(20, 3, 6, 6)).astype(np.float32)
+    out = moved(images, flip=True, shift=2)["hu"]
+    for channel in range(3):
+        np.testing.assert_array_equal(out[:, channel], moved(images[:, channel], flip=True, shift=2)["hu"])
+
+
 def test_without_options_nothing_moves():
     images = np.random.default_rng(0).normal(size=(5, 6, 6)).astype(np.float32)
     np.testing.assert_array_equal(moved(images, flip=False, shift=0)["hu"], images)

@@ -119,3 +119,12 @@ def test_screening_and_method_refuse_bad_options_in_one_line():
         failed = subprocess.run(command, capture_output=True, text=True)
         assert failed.returncode == 2
         assert "error: --size is a multiple of 16 and divides 384" in failed.stderr
+
+
+@pytest.mark.slow
+def test_twin_says_what_a_slice_costs():
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "twin.py", "--quick", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found["ms_per_slice"]) == 1
+    assert found["ms_per_slice"][0] > 0

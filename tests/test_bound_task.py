@@ -67,7 +67,7 @@ def test_the_task_writes_the_table_once(tmp_path, monkeypatch, capsys):
     own.data.crop, own.data.workers = 256, 1
     own.bound.schemes = (("default", {}), ("full", {"candidates": "full"}))
     stamps = files.Stamps(tmp_path)
-    tasks._records(own, tmp_path, stamps)
+    tasks.ensure_records(own, tmp_path, stamps)
     bound(own, tmp_path, stamps)
     text = (tmp_path / "bound.txt").read_text()
     assert text in capsys.readouterr().out

@@ -32,7 +32,7 @@ def use_phantoms():
 @pytest.fixture(scope="module")
 def built(use_phantoms, tmp_path_factory):
     directory = tmp_path_factory.mktemp("run") / "records"
-    records.build(ml_collections.ConfigDict({"workers": 1, "crop": 256}), directory)
+    records.build(ml_collections.ConfigDict({"workers": 1, "crop": 256, "neighbours": 3.0}), directory)
     return directory
 
 
@@ -44,7 +44,7 @@ def _assert_same(one, two):
 
 
 def test_builder_alone(built, tmp_path):
-    config = LidcSlicesConfig(name="phantoms", options=planning.Options(crop=256))
+    config = LidcSlicesConfig(name="phantoms", options=planning.Options(crop=256, neighbours=3.0))
     Builder(config=config, data_dir=tmp_path).download_and_prepare()
     _assert_same(built, tmp_path)
 
@@ -57,7 +57,8 @@ def test_beam(built, tmp_path):
     )
     import tensorflow_datasets as tfds
 
-    config = LidcSlicesConfig(name="phantoms_beam", beam=True, options=planning.Options(crop=256))
+    options = planning.Options(crop=256, neighbours=3.0)
+    config = LidcSlicesConfig(name="phantoms_beam", beam=True, options=options)
     builder = Builder(config=config, data_dir=tmp_path)
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(beam_runner="DirectRunner", manual_dir=tmp_path)

@@ -27,3 +27,11 @@ def test_a_small_or_half_precise_network_is_noted():
     small, half = notes(config)
     assert "0.125 of VGG16's width" in small
     assert half == "The networks compute in bfloat16; their parameters are float32."
+
+
+def test_a_choice_that_took_outlines_is_noted():
+    config = table1.get_config()
+    config.train.choose = "hit"
+    (noted,) = notes(config)
+    assert "within 5 mm of a nodule of the validation split" in noted
+    assert "slice labels alone does not have" in noted

@@ -6,9 +6,11 @@ import pytest
 from evaluation_cases import disc
 from method_cases import segment, slices
 
+from wsns.data.lungs.hull import hull
 from wsns.evaluation.findings import (
     best_choice,
     nodule_facts,
+    peak,
     peak_chance,
     peak_distance_mm,
     scope_share,
@@ -29,18 +31,32 @@ def test_peak_is_measured_to_the_nearest_pixel_of_a_nodule():
     nam, reference = np.zeros((20, 20)), np.zeros((20, 20), bool)
     reference[5, 5] = reference[10, 16] = True
     nam[10, 13] = 1.0
-    assert peak_distance_mm(nam, reference, 0.5) == 1.5
-    assert peak_distance_mm(reference * 1.0, reference, 0.5) == 0
-    assert peak_distance_mm(nam, reference & False, 0.5) is None
+    hull = np.ones((20, 20), bool)
+    assert peak_distance_mm(nam, hull, reference, 0.5) == 1.5
+    assert peak_distance_mm(reference * 1.0, hull, reference, 0.5) == 0
+    assert peak_distance_mm(nam, hull, reference & False, 0.5) is None
 
 
-def test_chance_is_the_share_of_the_lungs_near_a_nodule():
-    lungs, reference = np.ones((40, 40), int), np.zeros((40, 40), bool)
+def test_a_peak_is_sought_in_the_hull_and_without_lungs_in_the_whole_crop():
+    nam, hull = np.full((20, 20), -3.0), np.zeros((20, 20), bool)
+    nam[2, 2], nam[10, 12] = 5.0, -1.0
+    hull[8:14, 8:14] = True
+    assert peak(nam, hull) == (10, 12)
+    assert peak(nam, hull & False) == (2, 2)
+    reference = np.zeros((20, 20), bool)
+    reference[10, 9] = True
+    assert peak_distance_mm(nam, hull, reference, 0.7) == pytest.approx(2.1)
+    assert peak_distance_mm(nam, hull & False, reference, 1.0) == pytest.approx(np.hypot(8, 7))
+
+
+def test_chance_is_the_share_of_the_hull_near_a_nodule():
+    hull, reference = np.ones((40, 40), bool), np.zeros((40, 40), bool)
     reference[20, 20] = True
-    assert peak_chance(lungs, reference, 1.0) == disc(40, (20, 20), 5).sum() / 1600
-    lungs[:, :20] = 0
-    assert peak_chance(lungs, reference, 2.5) == (disc(40, (20, 20), 2) & (lungs > 0)).sum() / 800
-    assert peak_chance(lungs, reference & False, 1.0) is None
+    assert peak_chance(hull, reference, 1.0) == disc(40, (20, 20), 5).sum() / 1600
+    assert peak_chance(hull & False, reference, 1.0) == disc(40, (20, 20), 5).sum() / 1600
+    hull[:, :20] = False
+    assert peak_chance(hull, reference, 2.5) == (disc(40, (20, 20), 2) & hull).sum() / 800
+    assert peak_chance(hull, reference & False, 1.0) is None
 
 
 def test_scope_share_is_that_of_all_regions_together():
@@ -66,17 +82,17 @@ def test_the_best_candidate_and_whether_the_chosen_one_is_of_its_object():
 def test_measures_of_a_searched_slice_and_of_one_that_is_not():
     hu, lungs, spacing, truth = slices([(25, 30, 4)])
     (found,) = segment(hu, lungs, spacing, np.ones(1, int))
-    measures = weak_measures(found, 2, lungs[0], truth[0], spacing[0])
+    measures = weak_measures(found, 2, found.hull, truth[0], spacing[0])
     assert measures["peak_mm"] < 2
     assert 0 < measures["peak_chance"] < 0.3
     assert measures["in_scope"] == 1
     assert measures["best_dice"] >= dice(found.fine(2), truth[0]) > 0.7
     assert measures["same_object"] == 1
     missed = dataclasses.replace(found, detected=False, regions={})
-    left = weak_measures(missed, 2, lungs[0], truth[0], spacing[0])
+    left = weak_measures(missed, 2, hull(lungs[0], spacing[0]), truth[0], spacing[0])
     assert left["peak_mm"] == measures["peak_mm"]
     assert left["in_scope"] is left["best_dice"] is left["same_object"] is None
-    nothing = weak_measures(found, 2, lungs[0], truth[0] & False, spacing[0])
+    nothing = weak_measures(found, 2, found.hull, truth[0] & False, spacing[0])
     assert all(value is None for value in nothing.values())
 
 

@@ -16,7 +16,7 @@ from wsns.models import imagenet
 from wsns.models.preprocess import KERAS, TORCHVISION
 
 WHERE = pathlib.Path("some.file")
-FORMATS = ("Keras", "PyTorch", "safetensors")
+FORMATS = ("Keras", "NumPy", "PyTorch", "safetensors")
 
 
 def with_first(layers, kernel):
@@ -99,7 +99,7 @@ def test_rounded_networks_are_still_told_apart(original, torchvisions, dtype):
 
 def test_unknown_numbers_follow_their_format_and_do_not_pass_for_imagenet():
     layers = vgg_files.random_layers()
-    for kind, preprocessing in zip(FORMATS, (KERAS, TORCHVISION, TORCHVISION), strict=True):
+    for kind, preprocessing in zip(FORMATS, (KERAS, KERAS, TORCHVISION, TORCHVISION), strict=True):
         read = imagenet.identify(layers, kind, WHERE)
         assert read.network == imagenet.UNKNOWN
         assert read.preprocessing == preprocessing

@@ -9,14 +9,14 @@ import pytest
 from scipy import ndimage
 
 from wsns.models import windows
-from wsns.models.preprocess import LUNG, prepare
+from wsns.models.preprocess import KERAS, LUNG, TORCHVISION, prepare
 from wsns.models.vgg import VGG
 from wsns.segmentation import incremental, screening
 from wsns.segmentation.nam import read_function
 from wsns.segmentation.screening import Masking
 
 SIZE = 192
-PREPARE = functools.partial(prepare, window=(-1000.0, 400.0), preprocessing=LUNG)
+PREPARE = functools.partial(prepare, window=(-1000.0, 400.0))
 
 
 def network(size, dtype="float32", seed=0):
@@ -35,9 +35,9 @@ def network(size, dtype="float32", seed=0):
 class Both:
     """The two ways of screening with one network, on slices of `SIZE` pixels reduced by `factor`."""
 
-    def __init__(self, factor=1, dtype="float32", contrast="difference"):
+    def __init__(self, factor=1, dtype="float32", contrast="difference", preprocessing=LUNG):
         vgg, self.params = network(SIZE // factor, dtype)
-        self.prepare = functools.partial(PREPARE, size=SIZE // factor)
+        self.prepare = functools.partial(PREPARE, size=SIZE // factor, preprocessing=preprocessing)
         self.apply = lambda params, images: vgg.apply({"params": params}, images)
         self.read = read_function(self.apply, self.prepare, SIZE, contrast, incremental.keep)
         self.plain = read_function(self.apply, self.prepare, SIZE, contrast)
@@ -56,8 +56,8 @@ def both():
     return Both()
 
 
-def slices(count=2, seed=0):
-    return np.random.default_rng(seed).normal(-700, 250, (count, SIZE, SIZE)).astype(np.int16)
+def slices(count=2, seed=0, channels=()):
+    return np.random.default_rng(seed).normal(-700, 250, (count, *channels, SIZE, SIZE)).astype(np.int16)
 
 
 def box(top, left, bottom, right):
@@ -98,6 +98,26 @@ def test_windows_score_as_the_whole_network_to_the_bit(factor, dtype, contrast):
     )
     assert (full > 0).all()
     np.testing.assert_array_equal(fast, full)
+
+
+@pytest.mark.parametrize(("factor", "preprocessing"), [(1, KERAS), (1, TORCHVISION), (3, LUNG)])
+def test_windows_of_a_slice_and_its_neighbours_score_as_the_whole_network_to_the_bit(factor, preprocessing):
+    fast, full = Both(factor, preprocessing=preprocessing).scores(
+        slices(channels=(3,)), maskings([box(*edges) for edges in BOXES.values()])
+    )
+    assert (full > 0).all()
+    np.testing.assert_array_equal(fast, full)
+
+
+def test_a_slice_and_its_neighbours_all_count_and_three_equal_ones_are_the_slice_alone(both):
+    masks, hu = maskings([box(*BOXES["across cells"])]), slices(channels=(3,))
+    found, _ = both.scores(hu, masks)
+    for channel in range(3):
+        other = hu.copy()
+        other[:, channel] = hu[:, channel, ::-1]
+        assert both.scores(other, masks)[0] != found
+    equal = np.repeat(hu[:, 1:2], 3, axis=1)
+    np.testing.assert_allclose(both.scores(equal, masks)[0], both.scores(hu[:, 1], masks)[0], rtol=1e-3)
 
 
 def test_random_shapes_scopes_and_fills_score_as_the_whole_network(both):

@@ -1,5 +1,6 @@
 """The loop on a network of two parameters: log, resuming, killing, bad losses."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import sys
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from training_cases import OPTIONS, fit, subject, toy
@@ -61,6 +63,54 @@ def test_best_epoch_is_kept_beside_the_two_latest(tmp_path):
     with checkpoints.open_manager(tmp_path / "checkpoints") as manager:
         assert sorted(manager.all_steps()) == [12, 15]
         assert manager.best_step() == 15
+
+
+def fit_by_hits(directory, hit, epochs=4, score=None):
+    """Trains with `hit` of the parameter to choose by; one of three slices doesn't count. `score` is of it, too."""
+    toys = subject()
+
+    def check(params, batch):
+        own, value = toys.objective(params, batch), params["classifier"]
+        counts = (batch["row"] % 3 > 0).astype(jnp.float32)
+        own = own._replace(more={"hit": (hit(value) * counts, counts)})
+        return own._replace(score=score(value) * own.counts) if score else own
+
+    by_hits = dataclasses.replace(toys, check=check, choose="hit")
+    loop.fit(by_hits, feed.InMemory(toy()), feed.InMemory(toy()), options(epochs=epochs), directory)
+    return checkpoints.best_params(directory / "checkpoints")
+
+
+def test_the_epoch_can_be_chosen_by_another_measure_than_the_score_and_a_resumed_run_chooses_it_too(tmp_path):
+    """Hits are most where the parameter is what the second of four epochs makes it."""
+    second = fit(tmp_path / "two", options(epochs=2))["classifier"]
+
+    def hit(value):
+        return jnp.exp(-jnp.abs(value - second))
+
+    assert fit_by_hits(tmp_path / "whole", hit)["classifier"] == second
+    train, checked = (
+        [row for row in rows(tmp_path / "whole") if row["split"] == split]
+        for split in ("train", "validation")
+    )
+    assert checked[1]["hit"] == pytest.approx(1.0)
+    assert max(row["hit"] for row in checked if row["epoch"] != 2) < 0.999
+    assert checked[-1]["accuracy"] >= checked[1]["accuracy"]
+    assert not any("hit" in row for row in train)
+    for epochs in (1, 4):
+        fit_by_hits(tmp_path / "parts", hit, epochs)
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_between_epochs_of_equal_hits_the_score_decides(tmp_path):
+    """The parameter grows, and the score falls with it: the first epoch is the best, not the newest."""
+    fit_by_hits(tmp_path, lambda _: jnp.float32(0.5), score=lambda value: jnp.exp(-value))
+    checked = [row for row in rows(tmp_path) if row["split"] == "validation"]
+    assert {row["hit"] for row in checked} == {0.5}
+    scores = [row["accuracy"] for row in checked]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > scores[-1]
+    with checkpoints.open_manager(tmp_path / "checkpoints") as manager:
+        assert manager.best_step() == checked[0]["step"]
 
 
 @pytest.mark.parametrize("moved", [{"flip": False}, {"flip": True, "shift": 2}])

@@ -5,6 +5,7 @@ import pytest
 from flax import linen as nn
 
 from configs import demo, table1
+from wsns.errors import InputError
 from wsns.models import build, preprocess, size, vgg
 from wsns.models.unet import UNet
 
@@ -123,6 +124,40 @@ def test_prepare_windows_reduces_and_normalises():
     assert keras.shape == (1, 2, 2, 3)
     np.testing.assert_allclose(keras[0, 0, 0], 255 - np.array(preprocess.KERAS.mean), rtol=1e-6)
     np.testing.assert_allclose(keras[0, 1, 1], -np.array(preprocess.KERAS.mean), rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+@pytest.mark.parametrize("preprocessing", [preprocess.KERAS, preprocess.TORCHVISION, preprocess.LUNG])
+def test_prepare_gives_each_of_three_slices_a_channel(factor, preprocessing):
+    hu = np.random.default_rng(0).integers(-1200, 600, (2, 3, 12, 12)).astype(np.int16)
+    given = {"size": 12 // factor, "window": (-1000, 400), "preprocessing": preprocessing}
+    images = preprocess.prepare(hu, **given)
+    for channel in range(3):
+        alone = preprocess.prepare(hu[:, channel], **given)[..., channel]
+        np.testing.assert_allclose(images[..., channel], alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "neighbours", "word"),
+    [
+        ("gap1", "neighbors", 3.0, "'same' or 'neighbours'"),
+        ("unet", "rgb", 3.0, "'same' or 'neighbours'"),
+        ("gap1", "neighbours", 0.0, "set data.neighbours"),
+    ],
+)
+def test_channels_that_cannot_be_are_refused(name, channels, neighbours, word):
+    config = demo.get_config()
+    config.model.channels, config.data.neighbours = channels, neighbours
+    with pytest.raises(InputError, match=word):
+        build.build(config, name)
+
+
+def test_channels_may_be_neighbours_for_weak_networks_and_mean_nothing_to_the_unet():
+    config = demo.get_config()
+    config.model.channels = "neighbours"
+    build.build(config, "unet")
+    config.data.neighbours = 3.0
+    build.build(config, "gap1")
 
 
 def test_prepare_refuses_a_size_without_whole_factor():

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from training_cases import prepare
 
 from wsns.models.vgg import Output
@@ -8,7 +9,7 @@ from wsns.training import objectives
 
 
 def test_trunk_learns_at_its_share_of_the_rate():
-    optimiser = objectives.sgd(1.0, 0.5, 2, 0.0, 0.1)
+    optimiser = objectives.sgd(1.0, 0.5, 2, 0.0, 0.1, ("conv1_1", "conv1_2"))
     params = {"conv1_1": {"kernel": jnp.ones(2)}, "gap5": {"kernel": jnp.ones(2)}}
     state = optimiser.init(params)
     gradients = jax.tree.map(jnp.ones_like, params)
@@ -19,8 +20,15 @@ def test_trunk_learns_at_its_share_of_the_rate():
     np.testing.assert_allclose(seen, [(-0.1, -1.0), (-0.1, -1.0), (-0.05, -0.5)], rtol=1e-6)
 
 
+def test_layers_of_the_trunk_that_start_at_random_learn_at_the_whole_rate():
+    params = {name: {"kernel": jnp.ones(2)} for name in ("conv1_1", "conv4_1", "gap5")}
+    optimiser = objectives.sgd(1.0, 1.0, 1, 0.0, 0.1, ("conv1_1",))
+    updates, _ = optimiser.update(params, optimiser.init(params), params)
+    assert [float(updates[name]["kernel"][0]) for name in params] == pytest.approx([-0.1, -1.0, -1.0])
+
+
 def test_momentum_adds_nine_tenths_of_the_step_before():
-    optimiser = objectives.sgd(1.0, 1.0, 1, 0.9, 0.1)
+    optimiser = objectives.sgd(1.0, 1.0, 1, 0.9, 0.1, ("conv1_1",))
     params = {"conv1_1": jnp.zeros(()), "gap5": jnp.zeros(())}
     state, seen = optimiser.init(params), []
     for _ in range(3):
@@ -56,6 +64,40 @@ def test_localisation_asks_each_position_of_each_scale():
     assert out.loss[0] < 0.01
     np.testing.assert_allclose(out.loss[1], 9 / 4, rtol=1e-2)
     np.testing.assert_array_equal(out.score, [1.0, 0.0])
+
+
+def pointed(nams, where, label=(1, 1)):
+    """What `pointing` says of maps (B, 2, 2), the second of two features, which alone has a weight."""
+    maps = jnp.stack([jnp.ones_like(nams), nams], axis=-1)
+    output = Output(jnp.array([[0.0, 1.0], [1.0, 0.0]]), (maps,), {})
+    objective = objectives.pointing(lambda *_: output, prepare, "difference")
+    params = {"classifier": {"kernel": jnp.array([[1.0, 1.0], [-1.0, 1.0]])}}
+    return objective(params, {"hu": np.zeros((2, 4, 4)), "label": jnp.array(label), "where": where})
+
+
+def test_pointing_looks_at_the_peak_where_one_is_sought():
+    """The maps are highest at the top left; only there, then only elsewhere, is a nodule near."""
+    nams = jnp.array([[[9.0, 1.0], [1.0, 5.0]]] * 2)
+    where = np.ones((2, 4, 4), np.uint8)
+    where[0, :2, :2] = 2
+    where[1, 2:, 2:] = 2
+    out = pointed(nams, where)
+    np.testing.assert_array_equal(out.score, [1.0, 0.0])
+    hit, counts = out.more["hit"]
+    np.testing.assert_array_equal(hit, [1.0, 0.0])
+    np.testing.assert_array_equal(counts, [1.0, 1.0])
+    where[:, :2] = 0
+    where[:, 2:] = [[[1, 1, 2, 2]] * 2, [[2, 2, 1, 1]] * 2]
+    np.testing.assert_array_equal(pointed(nams, where).more["hit"][0], [1.0, 0.0])
+
+
+def test_pointing_counts_no_slice_without_a_place_and_leaves_loss_and_accuracy_as_they_are():
+    where = np.zeros((2, 4, 4), np.uint8)
+    where[0] = 1
+    out = pointed(jnp.zeros((2, 2, 2)), where, (1, 0))
+    np.testing.assert_array_equal(out.more["hit"], [[0.0, 0.0], [1.0, 0.0]])
+    np.testing.assert_array_equal(out.score, [1.0, 1.0])
+    np.testing.assert_allclose(out.loss, [np.log(1 + np.exp(-1.0))] * 2, rtol=1e-6)
 
 
 def test_score_of_the_segmentation_counts_nodule_slices_only():

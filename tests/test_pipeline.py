@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from method_cases import NETWORKS, OPTIONS, PARAMS, brightness, segment, slices
+from method_cases import NETWORKS, OPTIONS, PARAMS, SIZE, brightness, screener, segment, slices
 
 from wsns.background import ahead
 from wsns.errors import InputError
+from wsns.segmentation.pipeline import Slices, segment_slices
 
 
 def dice(a, b):
@@ -156,6 +157,33 @@ def test_two_phases_and_estimated_means_are_options():
         )
         assert dice(result.fine(1), truth[0]) > 0.7
         assert set(np.unique(result.labels)) <= set(range(len(change.get("means", OPTIONS.means))))
+
+
+def test_networks_see_the_slices_beside_and_all_else_the_slice_alone():
+    hu, lungs, spacing, truth = slices([(25, 30, 4)], [(40, 20, 5)], [(30, 45, 3)])
+    hu = np.where(lungs > 0, hu, -870)
+    beside = np.stack([hu - 1000, hu + 300], axis=1)
+    shapes = []
+
+    def middle(read):
+        def seen(params, three):
+            shapes.append(three.shape)
+            return read(params, three[:, 1])
+
+        return seen
+
+    three = {gaps: (middle(read), params) for gaps, (read, params) in NETWORKS.items()}
+    counts = np.ones(3, int)
+    given = Slices(hu, lungs, spacing, counts, beside)
+    np.testing.assert_array_equal(given.take([2]).seen, np.stack([hu - 1000, hu, hu + 300], axis=1)[2:])
+    found = list(segment_slices(given, three, screener(three), OPTIONS))
+    assert {shape[1:] for shape in shapes} == {(3, SIZE, SIZE)}
+    for a, b, wanted in zip(found, segment(hu, lungs, spacing, counts), truth, strict=True):
+        assert dice(a.fine(1), wanted) > 0.7
+        for gaps in (1, 2, 3):
+            np.testing.assert_array_equal(a.fine(gaps), b.fine(gaps))
+            for one, other in zip(a.regions[gaps], b.regions[gaps], strict=True):
+                np.testing.assert_array_equal(one.scores, other.scores)
 
 
 def test_candidates_without_phases_are_an_option():

@@ -1,4 +1,5 @@
 import os
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +8,9 @@ import pytest
 import vgg_files
 
 from wsns.errors import InputError
-from wsns.models import pretrained, vgg, weight_files
+from wsns.models import embedded, pretrained, vgg, weight_files
 from wsns.models.preprocess import KERAS, LUNG, TORCHVISION
+from wsns.models.weight_files import LAYERS
 
 
 def zeros(module):
@@ -64,9 +66,9 @@ def test_with_trunk_replaces_the_trunk_only(tmp_path):
     params = zeros(vgg.VGG(width=1 / 16))
     packed = tmp_path / "trunk.npz"
     made_by = {"patches": 1, "version": 1}
-    packed.write_bytes(pretrained.pack_trunk(jax.tree.map(jnp.ones_like, params), made_by))
+    packed.write_bytes(embedded.pack(jax.tree.map(jnp.ones_like, params), made_by, heads=False))
     merged = pretrained.with_trunk(params, pretrained.load_trunk("shapes", str(packed)))
-    assert all((merged[layer]["kernel"] == 1).all() for layer in pretrained.LAYERS)
+    assert all((merged[layer]["kernel"] == 1).all() for layer in LAYERS)
     for layer in ("gap5", "classifier"):
         np.testing.assert_array_equal(merged[layer]["kernel"], params[layer]["kernel"])
 
@@ -107,19 +109,39 @@ def test_another_file_in_the_place_of_a_shapes_trunk_is_one_line(tmp_path):
         pretrained.load_trunk("shapes", str(tmp_path / "none.npz"))
     vgg_files.write_keras(tmp_path / "w.h5", vgg_files.random_layers())
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    (tmp_path / "cut.npz").write_bytes(pretrained.SHAPES_TRUNK.read_bytes()[:1000])
+    (tmp_path / "cut.npz").write_bytes(_file("shapes").read_bytes()[:1000])
     for name in ("w.h5", "other.npz", "cut.npz"):
-        with pytest.raises(InputError, match=rf"{name}: is no shapes trunk; make it with"):
+        with pytest.raises(InputError, match=rf"{name}: is no start on shapes; make it with"):
             pretrained.load_trunk("shapes", str(tmp_path / name))
 
 
-def test_embedded_trunk_fits_the_demo_and_says_what_it_is():
-    trunk = pretrained.load_trunk("shapes")
-    params = zeros(vgg.VGG(width=1 / 8))
+@pytest.mark.parametrize("start", embedded.STARTS)
+@pytest.mark.parametrize("gaps", [1, 3])
+def test_embedded_starts_fit_the_demo_and_say_what_they_are(start: str, gaps: int):
+    trunk = pretrained.load_trunk(start)
+    params = zeros(vgg.VGG(gaps=gaps, width=1 / 8))
     merged = pretrained.with_trunk(params, trunk)
+    assert jax.tree.map(jnp.shape, merged) == jax.tree.map(jnp.shape, params)
     assert np.isfinite(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(merged)])).all()
     assert "not ImageNet" in trunk.name
-    assert pretrained.SHAPES_TRUNK.stat().st_size < 4 * 2**20
+    assert _file(start).stat().st_size < 4 * 2**20
+
+
+def test_heads_come_with_their_part_of_the_classifier(tmp_path):
+    made_by = {"patches": 1, "version": 1}
+    three = zeros(vgg.VGG(gaps=3, width=1 / 16))
+    three["classifier"]["kernel"] = jnp.arange(3 * 64 * 2, dtype=jnp.float32).reshape(-1, 2)
+    (tmp_path / "p.npz").write_bytes(embedded.pack(three, made_by, heads=True))
+    trunk = pretrained.load_trunk("patches", str(tmp_path / "p.npz"))
+    one = pretrained.with_trunk(zeros(vgg.VGG(gaps=1, width=1 / 16)), trunk)
+    assert "gap4" not in one
+    np.testing.assert_array_equal(one["classifier"]["kernel"], np.arange(128.0).reshape(64, 2))
+    whole = pretrained.with_trunk(three, trunk)
+    np.testing.assert_array_equal(whole["classifier"]["kernel"], three["classifier"]["kernel"])
+
+
+def _file(start: str) -> pathlib.Path:
+    return pathlib.Path(embedded.__file__).with_name(embedded.STARTS[start].file)
 
 
 def test_real_kernels_have_the_layout_that_flax_expects(imagenet_kernels):

@@ -100,6 +100,15 @@ def test_no_patient_is_in_two_splits(built):
     assert stored["fingerprint"] == fingerprint(stored["patients"])
 
 
+def test_held_out_patients_are_all_tested(use_phantoms, tmp_path):
+    records.build(_config(held_out=True), tmp_path / "records")
+    assert {row["split"] for row in _rows(tmp_path / "records")} == {"test"}
+    stored = json.loads((tmp_path / "records" / "split.json").read_text())
+    assert stored["patients"] == dict.fromkeys(PATIENTS, "test")
+    with pytest.raises(InputError, match="no train split"):
+        records_input.load(tmp_path / "records", "train")
+
+
 def test_accounting_agrees_with_the_rows(built):
     facts, rows = json.loads((built / "accounting.json").read_text()), _rows(built)
     assert (facts["source"], facts["patients"], facts["scans"]) == ("phantom", 3, 4)

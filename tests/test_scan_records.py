@@ -6,6 +6,7 @@ import pytest
 
 from wsns.data.readers import annotations
 from wsns.data.records.scan import Rules, crop, scan_records
+from wsns.data.records.slices import NAMES
 from wsns.data.volume import Volume
 
 
@@ -70,6 +71,21 @@ def test_every_slice_that_nobody_drew_in_is_one_of_a_whole_scan(chest):
     assert (np.diff(made.slice_index) > 0).all()
     lungs = {k for k in range(110) if chest_lung(chest, k)}
     assert lungs - set(range(60, 63)) <= set(made.slice_index.tolist())
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_slices_beside_are_kept_on_request(chest, every):
+    scan = phantom.scan(_readers(2, slices=range(50, 53)))
+    scan = dataclasses.replace(scan, spacing=chest.spacing, z=chest.z)
+    alone = scan_records(scan, chest, Rules(), every=every).slices
+    slices = scan_records(scan, chest, Rules(neighbours=5.0), every=every).slices
+    assert alone.beside.shape == (len(alone), 0, 384, 384)
+    assert alone.beside.dtype == slices.beside.dtype == np.int16
+    for name in set(NAMES) - {"beside"}:
+        np.testing.assert_array_equal(getattr(alone, name), getattr(slices, name))
+    for n, k in enumerate(slices.slice_index):
+        for beside, other in zip(slices.beside[n], (max(k - 2, 0), min(k + 2, 109)), strict=True):
+            np.testing.assert_array_equal(beside, crop(chest.hu[other], tuple(slices.origin[n]), 384, -1024))
 
 
 def chest_lung(volume, k):

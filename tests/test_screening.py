@@ -113,6 +113,14 @@ def test_the_masked_copy_fills_the_candidate_and_its_neighbours():
         np.testing.assert_array_equal(masked_copy(hu, mask, -900.0), expected)
 
 
+def test_the_masked_copy_of_a_slice_and_its_neighbours_is_filled_in_all_three():
+    hu = np.stack([example(1, seed)[0] for seed in range(3)])
+    mask = disc(10, 12, 3)
+    copy = masked_copy(hu, mask, -900.0)
+    for before, after in zip(hu, copy, strict=True):
+        np.testing.assert_array_equal(after, masked_copy(before, mask, -900.0))
+
+
 def test_fill_is_the_median_of_the_lung_around():
     lungs = np.where(disc(16, 16, 14), 1, 0)
     hu = np.full((SIZE, SIZE), 40, np.int16)

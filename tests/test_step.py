@@ -23,7 +23,7 @@ PARAMS = {"classifier": jnp.float32(0.3), "conv1_1": jnp.float32(0.1)}
 
 def one_step(data, batch, portions=1, augmentation=None):
     """Returns state and figures after one step over all of `data`."""
-    optimiser = objectives.sgd(1.0, 0.99, 3, 0.9, 0.1)
+    optimiser = objectives.sgd(1.0, 0.99, 3, 0.9, 0.1, ("conv1_1",))
     step = steps.make_train_step(OBJECTIVE, optimiser, portions=portions, augmentation=augmentation)
     examples = feed.Feed(feed.InMemory(data), batch, portions)
     (part,) = examples.batches(np.arange(examples.count))
@@ -83,7 +83,7 @@ assert n == int(sys.argv[1])
 module = VGG(gaps=1, width=1/16)
 def ready(hu): return prepare(hu, size=32, window=(-1000, 400), preprocessing=LUNG)
 objective = objectives.classification(lambda p, x: module.apply({"params": p}, x), ready)
-optimiser = objectives.sgd(0.1, 0.99, 3, 0.9, 0.1)
+optimiser = objectives.sgd(0.1, 0.99, 3, 0.9, 0.1, ("conv1_1", "conv1_2"))
 params = module.init(jax.random.key(0, impl="rbg"), jnp.zeros((1, 32, 32, 3)))["params"]
 state = steps.place(steps.init_state(params, optimiser), n)
 def moved(images, key, position): return augment(images, key, position, flip=True, shift=3)

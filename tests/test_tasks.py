@@ -194,14 +194,17 @@ def test_metrics_have_a_row_per_epoch_and_split(run):
     assert [(line["epoch"], line["split"]) for line in lines] == [(1, "train"), (1, "validation")]
 
 
-def test_the_shapes_trunk_can_be_made_again(tmp_path):
-    command = [sys.executable, "main.py", "--config=configs/pretrain_shapes.py", f"--workdir={tmp_path}"]
-    small = ["--config.shapes.patches=40", "--config.train.epochs=1", "--config.model.width=0.0625"]
+@pytest.mark.parametrize(("start", "size"), [("shapes", 96), ("patches", 48)])
+def test_an_embedded_start_can_be_made_again(start: str, size: int, tmp_path):
+    command = [sys.executable, "main.py", f"--config=configs/pretrain_{start}.py", f"--workdir={tmp_path}"]
+    small = ["--config.pretrain.patches=40", "--config.train.epochs=1", "--config.model.width=0.0625"]
+    small += ["--config.model.start=random", f"--config.model.size={size}", "--config.data.workers=1"]
     run = subprocess.run(command + small, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
-    trunk = load_trunk("shapes", str(tmp_path / "shapes_trunk.npz"))
+    trunk = load_trunk(start, str(tmp_path / f"{start}_trunk.npz"))
     assert trunk.layers["conv5_3"]["kernel"].shape == (3, 3, 32, 32)
-    assert "40 synthetic patches" in trunk.name
+    assert ("gap5" in trunk.layers) == (start == "patches")
+    assert "40 " in trunk.name
 
 
 GRID = (

@@ -5,6 +5,8 @@ import pytest
 from scipy import ndimage
 
 from wsns.data.readers.annotations import Annotation, Contour, Scan, cluster, load_scans
+from wsns.data.source import TwinSource
+from wsns.data.twin import appearance
 from wsns.data.twin import fit as twin_fit
 from wsns.data.twin import nodules as twin_nodules
 from wsns.data.twin import render as twin
@@ -144,6 +146,46 @@ def test_lungs_hold_the_nodules_wherever_they_are():
     assert Z[0] <= chest.base < chest.apex <= Z[-1]
 
 
+def test_nodules_of_the_pleura_lie_near_it_where_nothing_speaks_against_it():
+    centre = np.array([[70.0, 10.0, 0.0]])
+    inside = -float(
+        lung_distance(twin_fit.draw(np.random.default_rng(0), Z, 360.0, centre, np.array([2.0])), *centre.T)[
+            0
+        ]
+    )
+    near = -float(
+        lung_distance(
+            twin_fit.draw(np.random.default_rng(0), Z, 360.0, centre, np.array([2.0]), np.array([5.0])),
+            *centre.T,
+        )[0]
+    )
+    assert 1 <= near < 8 < inside
+
+
+def test_another_scanner_sees_the_same_chest():
+    scan = dataclasses.replace(_scan(), z=Z[::8])
+    one = appearance.FIXED
+    other = dataclasses.replace(one, noise=(40.0, 40.0))
+    first, second = (
+        twin.render(scan, looks=looks).hu[:, 100:412, 100:412].astype(float) for looks in (one, other)
+    )
+    smooth = [ndimage.uniform_filter(hu, (0, 9, 9)) for hu in (first, second)]
+    assert np.corrcoef(smooth[0].ravel(), smooth[1].ravel())[0, 1] > 0.99
+    assert (first - second).std() > 20
+
+
+def test_records_of_another_version_seed_or_scanner_are_not_taken_for_these(monkeypatch):
+    scans = {"1.2.3": _scan()}
+    names = {
+        TwinSource(scans, seed, looks).identity("1.2.3")
+        for seed in (0, 1)
+        for looks in (appearance.FIXED, appearance.RANDOMISED)
+    }
+    monkeypatch.setattr(twin, "VERSION", twin.VERSION - 1)
+    names.add(TwinSource(scans).identity("1.2.3"))
+    assert len(names) == 5
+
+
 def test_a_tree_reaches_every_point_and_hangs_together():
     rng = np.random.default_rng(0)
     points = rng.uniform(-50, 50, (37, 3))
@@ -153,7 +195,7 @@ def test_a_tree_reaches_every_point_and_hangs_together():
         assert np.abs(tree.end - point).max(axis=1).min() < 1e-3
     for start in tree.start:
         assert np.abs(ends - start).max(axis=1).min() < 1e-3
-    assert tree.radius.max() == pytest.approx(0.4 * 37 ** (1 / 2.7), rel=1e-5)
+    assert tree.radius.max() == pytest.approx(0.4 * 37 ** (1 / 3), rel=1e-5)
 
 
 @pytest.mark.parametrize("radius", [0.5, 1.5, 4.0])

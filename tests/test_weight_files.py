@@ -62,6 +62,34 @@ def test_safetensors_of_any_precision_become_float32(tmp_path, layers, dtype):
     equal(got, rounded(layers, dtype))
 
 
+def test_numpy_files_are_read_to_the_bit(tmp_path, layers):
+    vgg_files.write_numpy(tmp_path / "w.npz", layers)
+    got, kind = weight_files.read(tmp_path / "w.npz")
+    assert kind == "NumPy"
+    equal(got, layers)
+
+
+def test_a_numpy_file_of_objects_is_refused_in_one_line(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"block1_conv1/kernel": np.array([None])})
+    with pytest.raises(InputError, match="not a whole NumPy file") as caught:
+        weight_files.read(tmp_path / "w.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_part_is_read_as_a_part_only(tmp_path, layers):
+    some = {name: layers[name] for name in ("conv1_1", "conv1_2", "conv3_2")}
+    some["conv5_3"] = {"bias": layers["conv5_3"]["bias"]}
+    vgg_files.write_numpy(tmp_path / "w.npz", some)
+    got, kind, incomplete = weight_files.read_part(tmp_path / "w.npz")
+    assert list(got) == ["conv1_1", "conv1_2", "conv3_2"]
+    equal(got, {name: layers[name] for name in got})
+    assert (kind, incomplete) == ("NumPy", ("conv5_3",))
+    with pytest.raises(
+        InputError, match=r"block2_conv1/kernel and 18 more missing.*model\.start='imagenet-partial'"
+    ):
+        weight_files.read(tmp_path / "w.npz")
+
+
 def test_the_content_decides_not_the_name(tmp_path, layers):
     vgg_files.write_safetensors(tmp_path / "w.h5", layers)
     assert weight_files.read(tmp_path / "w.h5")[1] == "safetensors"
@@ -88,12 +116,14 @@ def test_what_is_no_weights_file_is_said_in_one_line(tmp_path, content, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["h5", "pth", "old.pth", "safetensors"])
+@pytest.mark.parametrize("kind", ["h5", "npz", "pth", "old.pth", "safetensors"])
 @pytest.mark.parametrize("share", [0.5, 0.999])
 def test_truncated_files_are_refused_in_one_line(tmp_path, layers, kind, share):
     path = tmp_path / f"w.{kind}"
     if kind == "h5":
         vgg_files.write_keras(path, layers)
+    elif kind == "npz":
+        vgg_files.write_numpy(path, layers)
     elif kind == "safetensors":
         vgg_files.write_safetensors(path, layers)
     else:

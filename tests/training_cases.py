@@ -31,7 +31,7 @@ def toy(n=10):
 
 
 def subject(rate=1.0):
-    optimiser = objectives.sgd(rate, 0.99, 3, 0.9, 0.1)
+    optimiser = objectives.sgd(rate, 0.99, 3, 0.9, 0.1, ("conv1_1",))
     return loop.Subject("toy", "accuracy", objectives.classification(linear, prepare), optimiser, start())
 
 

@@ -76,12 +76,19 @@ def write_keras(path, layers, style="today"):
 def torch_arrays(layers, dtype=np.float32):
     """The arrays in torchvision's names and order of axes, with a piece of the classifier."""
     arrays = {"classifier.0.weight": np.zeros((2, 3), dtype)}
-    for place, layer in zip(TORCH_PLACES, layers.values(), strict=True):
+    for name, layer in layers.items():
+        place = TORCH_PLACES[LAYERS.index(name)]
         arrays[f"features.{place}.weight"] = np.ascontiguousarray(
             layer["kernel"].transpose(3, 2, 0, 1), dtype
         )
         arrays[f"features.{place}.bias"] = layer["bias"].astype(dtype)
     return arrays
+
+
+def write_numpy(path, layers):
+    """Writes arrays in Keras's names, as many parts as each layer has."""
+    np.savez(path, **{f"{keras_layer(name)}/{part}": array for name, parts in layers.items()
+                      for part, array in parts.items()})  # fmt: skip
 
 
 def write_safetensors(path, layers, dtype=np.float32):

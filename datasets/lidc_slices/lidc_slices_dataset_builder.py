@@ -37,6 +37,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version(VERSION)
     RELEASE_NOTES = {  # noqa: RUF012 (the name and type are TFDS's)
+        "1.2.0": "The slices below and above, on request.",
         "1.1.0": "Which nodule an instance is, its texture, each reader's Dice, what the hull leaves out.",
         "1.0.0": "First release.",
     }
@@ -91,6 +92,7 @@ def features(options: Options) -> tfds.features.FeaturesDict:
     return tfds.features.FeaturesDict(
         {
             "hu": _pixels(side, np.int16),
+            "beside": _pixels((2 if options.neighbours else 0, *side), np.int16),
             "lungs": _pixels(side, np.uint8),
             "nodules": _pixels(side, np.uint8),
             "overview": _pixels((OVERVIEW, OVERVIEW), np.uint8),
@@ -126,6 +128,6 @@ def scan_examples(job: tuple[Scan, Source, Rules]) -> Iterator[tuple[str, dict[s
     yield from examples(prepare(*job).slices)
 
 
-def _pixels(shape: tuple[int, int], dtype: type) -> tfds.features.Tensor:
+def _pixels(shape: tuple[int, ...], dtype: type) -> tfds.features.Tensor:
     # ArrayRecord compresses each record itself, in native code: TFDS's zlib on top would only take time.
     return tfds.features.Tensor(shape=shape, dtype=dtype, encoding=tfds.features.Encoding.BYTES)

@@ -7,16 +7,18 @@ from typing import Any
 
 from wsns.data.archive import source as dicom
 from wsns.data.readers.annotations import Scan
+from wsns.data.twin import appearance
 from wsns.data.twin import render as twin
 from wsns.data.volume import Source, Volume
 
 
 @dataclasses.dataclass(frozen=True)
 class TwinSource:
-    """Synthetic volumes with the geometry and the nodules of the given scans."""
+    """Synthetic volumes with the geometry and the nodules of the given scans, as scanners of those looks show it."""
 
     scans: Mapping[str, Scan]
     seed: int = 0
+    looks: appearance.Ranges = appearance.RANDOMISED
     name: str = "LIDC twin"
 
     @property
@@ -30,11 +32,11 @@ class TwinSource:
 
     def read(self, series: str) -> Volume:
         """Renders the twin of one scan."""
-        return twin.render(self.scans[series], seed=self.seed)
+        return twin.render(self.scans[series], seed=self.seed, looks=self.looks)
 
     def identity(self, series: str) -> str:
         """Returns what settles the twin of a scan."""
-        return f"twin {twin.VERSION} of {series}, seed {self.seed}"
+        return f"twin {twin.VERSION} of {series}, seed {self.seed}, {self.looks}"
 
     def notes(self, series: str) -> tuple[str, ...]:
         """Returns nothing: a twin has no faults to handle."""
@@ -46,6 +48,7 @@ def open_source(
     scans: Mapping[str, Scan],
     *,
     seed: int = 0,
+    looks: appearance.Ranges = appearance.RANDOMISED,
     cache: pathlib.Path | None = None,
     workers: int = 0,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
@@ -56,6 +59,7 @@ def open_source(
         manual_dir: the folder with the archive's DICOM files; empty for the twin.
         scans: the database's scans by series UID.
         seed: of the twin's random choices.
+        looks: of the twin's scanners.
         cache: file that keeps the archive's headers from one run to the next.
         workers: processes that read headers; 0 for one per core.
         progress: wraps the list of the archive's files while their headers are read.
@@ -64,5 +68,5 @@ def open_source(
         wsns.errors.InputError: if the folder is missing, unreadable or holds none of the scans.
     """
     if not manual_dir:
-        return TwinSource(dict(scans), seed)
+        return TwinSource(dict(scans), seed, looks)
     return dicom.open_archive(manual_dir, scans, cache=cache, workers=workers, progress=progress)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 from wsns.evaluation.bound import FIGURES, RULES, Nodule, Row
 from wsns.evaluation.bound_table import READERS, Line
+from wsns.evaluation.plain_tables import markdown_table, text_table
 from wsns.evaluation.table_text import FEW_PATIENTS, interval, number
 
 NODULE = tuple("nodule" if field.name == "number" else field.name for field in dataclasses.fields(Nodule))
@@ -82,13 +83,7 @@ def as_text(found: Sequence[Line], said: Sequence[str], *, source: str) -> str:
     """
     parts = [f"What candidates can give at most · {source}", ""]
     for heads, rows in tables(found):
-        widths = [max(len(row[n]) for row in [heads, *rows]) + 2 for n in range(len(heads))]
-        texts = [
-            "".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-            for row in [heads, *rows]
-        ]
-        rule = "─" * (sum(widths) - 2)
-        parts += [texts[0].rstrip(), rule, *(text.rstrip() for text in texts[1:]), rule, ""]
+        parts += [*text_table(heads, rows), ""]
     for remark in said:
         parts += textwrap.wrap(remark, 100)
     return "\n".join(parts) + "\n"
@@ -98,8 +93,7 @@ def as_markdown(found: Sequence[Line], said: Sequence[str], *, source: str) -> s
     """Returns the tables in Markdown; see `as_text`."""
     parts = [f"**What candidates can give at most.** {source}.", ""]
     for heads, rows in tables(found):
-        parts += ["| " + " | ".join(row) + " |" for row in [heads, ["---"] * len(heads), *rows]]
-        parts.append("")
+        parts += [*markdown_table(heads, rows), ""]
     return "\n".join([*parts, " ".join(said)]) + "\n"
 
 

@@ -32,11 +32,11 @@ class Case:
     the result overlaps. On a slice without a nodule all that follow `detected` but `area_mm2` are None.
 
     Of surfaces, None where there is no true positive: `hd95_mm`, `assd_mm`, `surface_dice` (at 1 mm). Of weak rows:
-    `peak_mm` from the map's maximum to the nearest nodule, `peak_chance` that a pixel of the lungs is within 5 mm;
-    `in_scope`, the share of the nodules in the scopes, None where nothing was sought; of slices with one nodule
-    `best_dice` of the candidates and whether the chosen one is of the `same_object`. Of the slice: `texture` (1
-    ground glass to 5 solid), `readers` who drew there, `reader_dice` with the consensus, their mean; of several
-    nodules the largest one's.
+    `peak_mm` from the map's maximum in the lungs' closed hull to the nearest nodule, `peak_chance` that a pixel of the
+    hull is within 5 mm; `in_scope`, the share of the nodules in the scopes, None where nothing was sought; of slices
+    with one nodule `best_dice` of the candidates and whether the chosen one is of the `same_object`. Of the slice:
+    `texture` (1 ground glass to 5 solid), `readers` who drew there, `reader_dice` with the consensus, their mean; of
+    several nodules the largest one's.
 
     Raises:
         ValueError: if the columns contradict each other.

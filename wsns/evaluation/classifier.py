@@ -45,7 +45,7 @@ def curves(score: np.ndarray, label: np.ndarray, weights: np.ndarray) -> Curves:
     """
     score, positive = np.asarray(score, float), np.asarray(label) > 0
     total = weights.sum(axis=1)
-    true, false = _rates(score, positive, weights)
+    true, false = rates(score, positive, weights)
     found, count, mean, share = _bins(score, positive, weights)
     at_grid = np.array([_upper(f, t) for f, t in zip(false, true, strict=True)])
     low, high = _band(at_grid)
@@ -68,13 +68,21 @@ def _cumulated(score: np.ndarray, of: np.ndarray, weights: np.ndarray) -> np.nda
     return np.cumsum(weights[:, order] * of[order], axis=1)[:, last]
 
 
-def _rates(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns true and false positive rates (draws, 1 + thresholds), from 0 to 1."""
-    rates = []
+def rates(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns true and false positive rates (draws, 1 + thresholds), from 0 to 1.
+
+    NaN in draws that took no slice of one of the two kinds.
+
+    Args:
+        score: (N,) probability of a nodule.
+        positive: (N,) bool.
+        weights: (draws, N), see `curves`.
+    """
+    found = []
     for group in (positive, ~positive):
-        found = _cumulated(score, group, weights)
-        rates.append(ratio(np.pad(found, ((0, 0), (1, 0))), found[:, -1:]))
-    return rates[0], rates[1]
+        counts = _cumulated(score, group, weights)
+        found.append(ratio(np.pad(counts, ((0, 0), (1, 0))), counts[:, -1:]))
+    return found[0], found[1]
 
 
 def _average_precision(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:

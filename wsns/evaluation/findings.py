@@ -12,35 +12,63 @@ NEAR_MM = 5.0
 """Of a nodule: the pointing game counts a peak as a hit up to so far from its consensus."""
 
 
-def peak_distance_mm(nam: np.ndarray, reference: np.ndarray, spacing: float) -> float | None:
-    """Returns how far the map's maximum lies from the nearest pixel of the reference; None without one.
+def peak(nam: np.ndarray, hull: np.ndarray) -> tuple[int, int]:
+    """Returns where (row, column) the map is highest inside the lungs' closed hull, which is where scopes lie.
 
     Args:
         nam: (S, S).
+        hull: (S, S) bool; where it is empty, the whole crop counts.
+    """
+    values = np.where(hull, nam, -np.inf) if hull.any() else nam
+    row, column = np.unravel_index(int(np.argmax(values)), nam.shape)
+    return int(row), int(column)
+
+
+def peak_distance_mm(
+    nam: np.ndarray, hull: np.ndarray, reference: np.ndarray, spacing: float
+) -> float | None:
+    """Returns how far the map's `peak` lies from the nearest pixel of the reference; None without one.
+
+    Args:
+        nam: (S, S).
+        hull: (S, S) bool, the lungs' closed hull; where it is empty, the whole crop counts.
         reference: (S, S) bool.
         spacing: mm per pixel.
     """
     pixels = np.argwhere(reference)
     if not len(pixels):
         return None
-    peak = np.unravel_index(int(np.argmax(nam)), nam.shape)
-    return float(np.sqrt(((pixels - peak) ** 2).sum(axis=1).min()) * spacing)
+    return float(np.sqrt(((pixels - peak(nam, hull)) ** 2).sum(axis=1).min()) * spacing)
 
 
-def peak_chance(lungs: np.ndarray, reference: np.ndarray, spacing: float) -> float | None:
-    """Returns the share of the lungs' pixels within 5 mm of the reference: how often chance is a hit.
+def peak_chance(hull: np.ndarray, reference: np.ndarray, spacing: float) -> float | None:
+    """Returns the share of the hull's pixels within 5 mm of the reference: how often chance is a hit.
 
-    None without a reference. A nodule that the lungs' mask leaves out counts as lung.
+    None without a reference. A nodule that the hull leaves out counts as part of it.
 
     Args:
-        lungs: (S, S), not 0 inside the lungs.
+        hull: (S, S) bool, the lungs' closed hull; where it is empty, the whole crop counts.
         reference: (S, S) bool.
         spacing: mm per pixel.
     """
-    inside = (lungs > 0) | reference
+    inside = hull | reference if hull.any() else np.ones_like(reference)
     if not reference.any():
         return None
     return float((dilated(reference, NEAR_MM / spacing) & inside).sum() / inside.sum())
+
+
+def where_to_point(hull: np.ndarray, reference: np.ndarray, spacing: float) -> np.ndarray:
+    """Returns where a `peak` is sought (1) and where it is a hit, within 5 mm of the reference (2): (S, S) uint8.
+
+    0 is elsewhere, and all over without a reference: such a slice doesn't count.
+
+    Args:
+        hull: (S, S) bool, the lungs' closed hull; where it is empty, the whole crop counts.
+        reference: (S, S) bool.
+        spacing: mm per pixel.
+    """
+    inside = hull if hull.any() or not reference.any() else np.ones_like(hull)
+    return np.where(inside & reference.any(), 1 + dilated(reference, NEAR_MM / spacing), 0).astype(np.uint8)
 
 
 def scope_share(result: SliceResult, gaps: int, reference: np.ndarray) -> float | None:
@@ -69,14 +97,14 @@ def best_choice(region: Region, reference: np.ndarray) -> tuple[float, bool | No
 
 
 def weak_measures(
-    result: SliceResult, gaps: int, lungs: np.ndarray, reference: np.ndarray, spacing: float
+    result: SliceResult, gaps: int, hull: np.ndarray, reference: np.ndarray, spacing: float
 ) -> dict[str, float | int | None]:
     """Returns the columns of `wsns.evaluation.cases.Case` that only a weak row has.
 
     Args:
         result: of the slice.
         gaps: which variant.
-        lungs: (S, S), not 0 inside the lungs.
+        hull: (S, S) bool, the lungs' closed hull.
         reference: (S, S) bool, all its nodules.
         spacing: mm per pixel.
     """
@@ -85,8 +113,8 @@ def weak_measures(
     if len(regions) == 1 and reference.any():
         best, right = best_choice(regions[0], reference)
     return {
-        "peak_mm": peak_distance_mm(result.nams[gaps], reference, spacing),
-        "peak_chance": peak_chance(lungs, reference, spacing),
+        "peak_mm": peak_distance_mm(result.nams[gaps], hull, reference, spacing),
+        "peak_chance": peak_chance(hull, reference, spacing),
         "in_scope": scope_share(result, gaps, reference),
         "best_dice": best,
         "same_object": None if right is None else int(right),

@@ -49,10 +49,11 @@ def compare(
     """
     for block in blocks(len(slices.hu), options[0].batch):
         part = slices.take(block)
-        readings = read_slices(part.hu, networks, options[0].batch)
+        seen = part.seen
+        readings = read_slices(seen, networks, options[0].batch)
         found = [result for own in options for result in propose_slices(part, readings, own, each)]
-        count = len(part.hu)
-        scored = score_regions(found, [*range(count)] * len(options), part.hu, readings[1], screen)
+        count = len(seen)
+        scored = score_regions(found, [*range(count)] * len(options), seen, readings[1], screen)
         values = [
             _dice(choose_regions(result, options[number // count]), outlines[block][number % count])
             for number, result in enumerate(scored)

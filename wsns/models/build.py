@@ -15,14 +15,16 @@ from wsns.models import pretrained
 from wsns.models.preprocess import LUNG, Preprocessing, prepare
 from wsns.models.unet import UNet
 from wsns.models.vgg import VGG
+from wsns.models.weight_files import LAYERS
 
 MODELS = ("gap1", "gap2", "gap3", "unet")
+CHANNELS = ("same", "neighbours")
 TITLES = {"gap1": "1-GAP", "gap2": "2-GAP", "gap3": "3-GAP", "unet": "U-Net"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """A module, how its input is made from crops (B, S, S) in HU, and what its parameters start from.
+    """A module, how its input is made from crops (B, S, S) or (B, 3, S, S) in HU, and what its parameters start from.
 
     `apply(params, images)` is the forward pass. Keep one `Network` per model: jitted functions that take
     `apply` or `prepare` compile anew for a new one.
@@ -31,6 +33,11 @@ class Network:
     module: nn.Module
     prepare: Callable[[jax.Array], jax.Array]
     start: pretrained.Trunk | None
+
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The trunk's layers that don't start at random."""
+        return frozenset(LAYERS).intersection(self.start.layers) if self.start else frozenset()
 
     def apply(self, params: Any, images: jax.Array) -> Any:
         """Runs the network on prepared images."""
@@ -77,6 +84,14 @@ def _check(config: ConfigDict, name: str) -> None:
     if size % 16 or crop % size:
         raise InputError(
             f"model.size={size}, data.crop={crop}: the input must be a multiple of 16 and divide the crop"
+        )
+    channels = config.model.channels
+    if channels not in CHANNELS:
+        raise InputError(f"model.channels={channels!r}: choose 'same' or 'neighbours'")
+    if channels == "neighbours" and name != "unet" and config.data.neighbours <= 0:
+        raise InputError(
+            "model.channels='neighbours' needs records with the slices below and above: set data.neighbours to their "
+            "distance in mm"
         )
     if config.model.pool not in ("mean", "sum", "lse"):
         raise InputError(f"model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")

@@ -35,6 +35,7 @@ class Identity:
     """Whose numbers a file holds, and the layers, the first one in the order of the preprocessing's channels.
 
     `kind` is the file's format; `exact` names the arrays that equal the original's to the bit: 'conv1_1/kernel'.
+    Of a part of the network `layers` holds some only.
     """
 
     network: str
@@ -53,10 +54,11 @@ class Identity:
         """By what the network was recognised, in words."""
         if self.network == UNKNOWN:
             return "its first layer is neither the original's nor torchvision's"
-        if self.is_original_to_the_bit:
+        arrays = sum(len(parts) for parts in self.layers.values())
+        if self.is_original_to_the_bit or len(self.exact) == arrays:
             return f"verified to the bit: {len(self.exact)} of {len(self.exact)} arrays"
         if self.exact:
-            return f"{len(self.exact)} of {len(_known()['sha256'])} arrays to the bit, the others changed"
+            return f"{len(self.exact)} of {arrays} arrays to the bit, the others changed"
         exactness = "" if self.network == TORCHVISIONS else ", rounded or trained further"
         return f"recognised by its first layer{exactness}"
 
@@ -72,8 +74,10 @@ def identify(layers: Layers, kind: str, path: pathlib.Path) -> Identity:
     """Recognises a network by its numbers; where they are nobody's, the format decides.
 
     Args:
-        layers: as `weight_files.read` returns them, the first in the file's own order of channels.
-        kind: the file's format. Unknown numbers are taken for BGR minus means from Keras, else for RGB normalised.
+        layers: as `weight_files.read` returns them, the first in the file's own order of channels; of the others some
+            may be missing.
+        kind: the file's format. Unknown numbers are taken for BGR minus means under Keras's names, else for
+            RGB normalised.
         path: the file, for the error.
 
     Raises:
@@ -86,7 +90,7 @@ def identify(layers: Layers, kind: str, path: pathlib.Path) -> Identity:
                 f"{path}: {len(exact)} arrays are the original VGG16's, but not conv1_1, so that what input it takes "
                 "can't be known; get Keras's, torchvision's or timm's own file"
             )
-        return Identity(network, kind, layers, KERAS if kind == "Keras" else TORCHVISION, ())
+        return Identity(network, kind, layers, KERAS if kind in ("Keras", "NumPy") else TORCHVISION, ())
     preprocessing = KERAS if network == ORIGINAL else TORCHVISION
     wanted_rgb = preprocessing.channels == "RGB"
     ordered = layers if rgb == wanted_rgb else _reversed(layers)
@@ -105,7 +109,8 @@ def digest(array: np.ndarray) -> str:
 def _exact(layers: Layers) -> tuple[str, ...]:
     """Names the arrays that are the original's to the bit, of layers whose first has RGB order."""
     arrays = {f"{layer}/{part}": array for layer, parts in layers.items() for part, array in parts.items()}
-    return tuple(name for name, known in _known()["sha256"].items() if digest(arrays[name]) == known)
+    known = _known()["sha256"]
+    return tuple(name for name in known if name in arrays and digest(arrays[name]) == known[name])
 
 
 def _recognise(kernel: np.ndarray) -> tuple[str, bool]:

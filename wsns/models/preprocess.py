@@ -1,6 +1,7 @@
 """From Hounsfield units to what a network takes.
 
-The HU window is mapped to one grey channel, repeated three times, and normalised as the network that the
+The HU window is mapped to one grey channel, repeated three times, or that of three slices to a channel each, and
+normalised as the network that the
 trunk comes from expects; the normalisation travels with the parameters, so that it can't be mixed up.
 """
 
@@ -8,6 +9,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Triple = tuple[float, float, float]
 
@@ -44,10 +46,11 @@ LUNG = Preprocessing(1.0, (0.15, 0.15, 0.15), (0.2, 0.2, 0.2), "grey")
 def prepare(
     hu: jax.Array, *, size: int, window: tuple[float, float], preprocessing: Preprocessing
 ) -> jax.Array:
-    """Turns crops (B, S, S) in HU into images (B, size, size, 3), by block means where S is larger.
+    """Turns crops in HU into images (B, size, size, 3), by block means where S is larger.
 
     Args:
-        hu: crops, any real type.
+        hu: crops (B, S, S), which become three equal channels, or (B, 3, S, S), three slices that become a channel
+            each; any real type.
         size: height and width of the network's input; S must be a multiple of it.
         window: the HU mapped to black and to white.
         preprocessing: of the trunk's source network.
@@ -55,17 +58,34 @@ def prepare(
     Raises:
         ValueError: if S is no multiple of `size`.
     """
-    batch, side, _ = hu.shape
+    *leading, side, _ = hu.shape
     if side % size:
         raise ValueError(f"crops of {side} pixels can't be reduced to {size}: no whole factor")
     low, high = window
-    clipped = jnp.clip(hu.astype(jnp.float32), low, high)
     factor = side // size
+    clipped = jnp.clip(hu.astype(jnp.float32), low, high).reshape(*leading, size, factor, size, factor)
+    if hu.ndim == 4:
+        return _three_slices(clipped.sum(axis=(-3, -1)), factor**2, window, preprocessing)
     # Sums of whole HU are exact: a window of a slice is prepared to the bit as the slice is.
-    means = clipped.reshape(batch, size, factor, size, factor).mean(axis=(2, 4))
+    means = clipped.mean(axis=(2, 4))
     grey = (means - low) / (high - low)
     mean, std = jnp.array(preprocessing.mean), jnp.array(preprocessing.std)
     return (grey[..., None] * preprocessing.scale - mean) / std
+
+
+def _three_slices(
+    sums: jax.Array, pixels: int, window: tuple[float, float], preprocessing: Preprocessing
+) -> jax.Array:
+    """Returns images (B, size, size, 3) of three slices' sums (B, 3, size, size) of so many clipped pixels each.
+
+    It is the same map from HU to what a network takes, as a difference and then a product: of a product and then a
+    difference, compilers make one rounding or two, as the shapes have it, and a window would differ from its slice.
+    """
+    low, high = window
+    mean, std = (np.array(values) / preprocessing.scale for values in (preprocessing.mean, preprocessing.std))
+    zero = (low + mean * (high - low)) * pixels
+    per_hu = 1 / (std * (high - low) * pixels)
+    return (jnp.moveaxis(sums, 1, -1) - zero.astype(np.float32)) * per_hu.astype(np.float32)
 
 
 def enlarge(maps: jax.Array, size: int) -> jax.Array:

@@ -97,8 +97,3 @@ class VGG(nn.Module):
 
     def _conv(self, filters: int, name: str) -> Conv:
         return Conv(round(filters * self.width), self.dtype, name=name)
-
-
-def is_new_layer(name: str) -> bool:
-    """Says whether a layer is new, that is trained at the full rate, or part of the pretrained trunk."""
-    return not name.startswith("conv")

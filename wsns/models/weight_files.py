@@ -19,6 +19,7 @@ PARTS = ("kernel", "bias")
 
 _READERS: Mapping[str, tuple[Callable[[pathlib.Path], formats.Arrays], tuple[str, ...]]] = {
     "Keras": (formats.from_keras, formats.KERAS_NAMES),
+    "NumPy": (formats.from_numpy, formats.KERAS_NAMES),
     "PyTorch": (formats.from_torch, formats.TORCH_NAMES),
     "safetensors": (formats.from_safetensors, formats.TORCH_NAMES),
 }
@@ -30,20 +31,38 @@ _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 def read(path: pathlib.Path) -> tuple[Layers, str]:
     """Returns the convolutions of a file as float32, kernels (3, 3, in, out), and its format.
 
-    The channels of the first layer stay in the file's order. The format is 'Keras', 'PyTorch' or 'safetensors'.
+    The channels of the first layer stay in the file's order. The format is 'Keras', 'NumPy', 'PyTorch' or
+    'safetensors'.
 
     Raises:
         InputError: if the file isn't there, is damaged, or holds anything but VGG16.
     """
-    kind = recognise(path)
-    reader, names = _READERS[kind]
-    found = reader(path)
-    _check_names(path, found, names)
-    arrays = iter(names)
-    return {
-        layer: {part: _checked(path, name := next(arrays), found[name], shape(layer, part)) for part in PARTS}
-        for layer in LAYERS
-    }, kind
+    kind, found = _read(path)
+    _check_names(path, found, _READERS[kind][1])
+    return _layers(path, kind, found), kind
+
+
+def read_part(path: pathlib.Path) -> tuple[Layers, str, tuple[str, ...]]:
+    """Returns those convolutions that a file has whole, as `read` does, its format, and the layers it has in part.
+
+    Of the latter the kernel or the bias is missing.
+
+    Raises:
+        InputError: if the file isn't there, is damaged, or holds anything but layers of VGG16.
+    """
+    kind, found = _read(path)
+    _check_extra(path, found, _READERS[kind][1])
+    layers = _layers(path, kind, found)
+    whole = {layer: parts for layer, parts in layers.items() if len(parts) == len(PARTS)}
+    return whole, kind, tuple(layer for layer, parts in layers.items() if parts and layer not in whole)
+
+
+def changed_at(path: pathlib.Path) -> int:
+    """Returns when a file was last changed, in ns; 0 where there is none, of which `read` says what is wrong."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def shape(layer: str, part: str) -> tuple[int, ...]:
@@ -57,10 +76,10 @@ def shape(layer: str, part: str) -> tuple[int, ...]:
 
 
 def recognise(path: pathlib.Path) -> str:
-    """Returns the format of a file by its first bytes: 'Keras', 'PyTorch' or 'safetensors'.
+    """Returns the format of a file by its first bytes: 'Keras', 'NumPy', 'PyTorch' or 'safetensors'.
 
     Raises:
-        InputError: if there is no such file, or it is none of the three.
+        InputError: if there is no such file, or it is none of the four.
     """
     try:
         with path.open("rb") as file:
@@ -69,13 +88,38 @@ def recognise(path: pathlib.Path) -> str:
         raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     if head.startswith(_HDF5):
         return "Keras"
+    if head.startswith(_ZIP) and _first_name(head).endswith(b".npy"):
+        return "NumPy"
     if head.startswith((_ZIP, _OLD_TORCH)):
         return "PyTorch"
     if head[8:9] == b"{":
         return "safetensors"
     raise InputError(
-        f"{path}: {_instead(head)}; expected VGG16 as Keras's .h5, PyTorch's .pth or a .safetensors"
+        f"{path}: {_instead(head)}; expected VGG16 as Keras's .h5, PyTorch's .pth, a .safetensors or a .npz"
     )
+
+
+def _read(path: pathlib.Path) -> tuple[str, formats.Arrays]:
+    kind = recognise(path)
+    return kind, _READERS[kind][0](path)
+
+
+def _layers(path: pathlib.Path, kind: str, found: formats.Arrays) -> Layers:
+    """Returns every layer with those of its parts that were found."""
+    names = iter(_READERS[kind][1])
+    return {
+        layer: {
+            part: _checked(path, name, found[name], shape(layer, part))
+            for part, name in [(part, next(names)) for part in PARTS]
+            if name in found
+        }
+        for layer in LAYERS
+    }
+
+
+def _first_name(head: bytes) -> bytes:
+    """Returns the name of the first file in a zip file: of an array in NumPy's, of a pickle in PyTorch's."""
+    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
 
 
 def _instead(head: bytes) -> str:
@@ -89,7 +133,12 @@ def _instead(head: bytes) -> str:
 def _check_names(path: pathlib.Path, found: formats.Arrays, names: tuple[str, ...]) -> None:
     if missing := [name for name in names if name not in found]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(f"{path}: {missing[0]}{others} missing; expected the 13 convolutions of VGG16")
+        part = "; to start from a part of them: model.start='imagenet-partial'" if found else ""
+        raise InputError(f"{path}: {missing[0]}{others} missing; expected the 13 convolutions of VGG16{part}")
+    _check_extra(path, found, names)
+
+
+def _check_extra(path: pathlib.Path, found: formats.Arrays, names: tuple[str, ...]) -> None:
     if extra := [name for name in found if name not in names]:
         raise InputError(
             f"{path}: holds {extra[0]}, which VGG16 doesn't have; neither VGG19 nor batch normalisation fits"

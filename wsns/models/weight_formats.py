@@ -1,4 +1,4 @@
-"""Three formats of VGG16's weights, each read under the names of its own world.
+"""Four formats of VGG16's weights, each read under the names of its own world.
 
 A reader returns the arrays that belong to convolutions, as float32, kernels as (height, width, in, out), and
 leaves the fully connected layers where they are. Whether it found VGG16, `weight_files` says.
@@ -8,6 +8,7 @@ import pathlib
 import pickle
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -61,6 +62,20 @@ def from_keras(path: pathlib.Path) -> Arrays:
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise _damaged(path, "HDF5", error) from error
     return found
+
+
+def from_numpy(path: pathlib.Path) -> Arrays:
+    """Reads an `.npz` file with Keras's names and order of axes.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    try:
+        # Opened here, because np.load leaves a damaged file open.
+        with path.open("rb") as raw, np.load(raw) as file:
+            return {known: file[name].astype(np.float32) for name in file if (known := _keras_name(name))}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, "NumPy", error) from error
 
 
 def from_torch(path: pathlib.Path) -> Arrays:

@@ -105,8 +105,9 @@ def localisation(found: Beyond) -> str:
          "The right object was chosen", "Dice of the best candidate"),
         [(row.method.split()[0], *_cells(row, names)) for row in weak],
     ) + markup.paragraph(
-        "By chance: the share of the lungs within that distance of the nodule. The best candidate's Dice bounds what "
-        "any choice among the candidates can reach."
+        "The peak is sought where the method seeks: inside the closed hull of the lungs. By chance: the share of that "
+        "hull within that distance of the nodule. The best candidate's Dice bounds what any choice among the "
+        "candidates can reach."
     )  # fmt: skip
 
 

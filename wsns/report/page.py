@@ -55,6 +55,7 @@ class ReportContent:
         config: `config.json`.
         environment: `environment.json`: versions, devices, git state.
         accounting: `accounting.json`: values, mappings, or lists of rows, which become tables.
+        opening: sections of HTML that stand before Table 1.
     """
 
     table: Table
@@ -70,6 +71,7 @@ class ReportContent:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     accounting: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    opening: str = ""
 
 
 def source_line(source: str, *, synthetic: bool) -> str:
@@ -85,6 +87,7 @@ def render(content: ReportContent) -> str:
     table = content.table
     body = [
         _header(content),
+        content.opening,
         markup.section("Table 1", _table1(content), markup.bullets(table_text.remarks(table), style="notes")),
         _basis(content),
         markup.section("Differences between methods", _differences(table)),

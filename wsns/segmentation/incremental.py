@@ -50,15 +50,15 @@ def changes(
     """Scores P masked copies by Eq. 4.
 
     Args:
-        prepare: `prepare(hu (1, W, W), size=w)`, HU to the network's input.
+        prepare: `prepare(hu (1, W, W), size=w)`, HU to the network's input; or of (1, 3, W, W).
         contrast: see `wsns.segmentation.nam.nodule_weights`.
         chunk: copies at once; P is a multiple of it.
         params: the 1-GAP network's parameters.
         kept: of N slices.
         nam: (N, S, S), their NAMs.
         rows: of each copy, which slice it comes from (P,), its window's first cell (P, 2), what lies there of the
-            slice (P, W, W) in HU and of the mask (P, W, W) bool, the HU (P,) that fill it, and the scope (P, S, S)
-            bool, where the change counts.
+            slice (P, W, W) or (P, 3, W, W) in HU and of the mask (P, W, W) bool, the HU (P,) that fill it, and the
+            scope (P, S, S) bool, where the change counts.
         count: how many copies there are; the rest of P is padding.
 
     Returns:
@@ -70,7 +70,7 @@ def changes(
     def change(
         index: jax.Array, first: jax.Array, hu: jax.Array, mask: jax.Array, value: jax.Array, scope: jax.Array
     ) -> jax.Array:
-        image = prepare(masked_copy(hu, mask, value)[None], size=len(hu) // factor)[0]
+        image = prepare(masked_copy(hu, mask, value)[None], size=hu.shape[-1] // factor)[0]
         activations, at = windows.recompute(params, kept.inputs, index, first, image)
         around = lax.dynamic_update_slice(kept.maps[index], activations, (*(at + windows.MARGIN), 0))
         maps = around[windows.MARGIN : -windows.MARGIN, windows.MARGIN : -windows.MARGIN]
@@ -97,7 +97,7 @@ def screen(
         read: the 1-GAP network, see `wsns.segmentation.nam.read_function`.
         prepare: see `changes`.
         params: the network's parameters.
-        hu: (N, S, S) in HU.
+        hu: (N, S, S) or (N, 3, S, S) in HU.
         reading: of the N slices, and of padding behind them, with `keep`.
         maskings: P candidates to be masked.
         contrast: see `changes`.
@@ -107,8 +107,8 @@ def screen(
         (P,) float32.
     """
     chunk = chunk_size(chunk)
-    factor = hu.shape[1] // _side(reading.kept)
-    first, cells = place(maskings, hu.shape[1], factor)
+    factor = hu.shape[-1] // _side(reading.kept)
+    first, cells = place(maskings, hu.shape[-1], factor)
     scores = np.zeros(len(maskings), np.float32)
     size = screening.capacity(chunk)
     for wanted in np.unique(cells):
@@ -155,14 +155,14 @@ def place(maskings: Sequence[Masking], size: int, factor: int) -> tuple[np.ndarr
 
 
 def _within(image: np.ndarray, first: np.ndarray, cells: int, factor: int) -> np.ndarray:
-    """Returns what lies of an image (S, S) in a window, (W, W); outside the image it is 0."""
+    """Returns what lies of an image (..., S, S) in a window, (..., W, W); outside the image it is 0."""
     width = factor * windows.side(cells)
     corner = factor * windows.corner(first)
-    low, high = np.maximum(-corner, 0), np.minimum(image.shape - corner, width)
+    low, high = np.maximum(-corner, 0), np.minimum(image.shape[-2:] - corner, width)
     inside = tuple(slice(*ends) for ends in zip(low, high, strict=True))
     there = tuple(slice(*ends) for ends in zip(corner + low, corner + high, strict=True))
-    found = np.zeros((width, width), image.dtype)
-    found[inside] = image[there]
+    found = np.zeros((*image.shape[:-2], width, width), image.dtype)
+    found[..., inside[0], inside[1]] = image[..., there[0], there[1]]
     return found
 
 

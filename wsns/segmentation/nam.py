@@ -19,7 +19,7 @@ class Reading(NamedTuple):
 
 
 ReadFunction = Callable[[Any, jax.Array], Reading]
-"""`read(params, hu (B, S, S) in HU) -> Reading`, pure; the same object for every call."""
+"""`read(params, hu (B, S, S) or (B, 3, S, S) in HU) -> Reading`, pure; the same object for every call."""
 
 
 class HasMaps(Protocol):
@@ -100,7 +100,7 @@ def read_function(
 
     Args:
         apply: `apply(params, images)`, the network; its result has `logits` (B, 2) and `maps`.
-        prepare: turns HU crops (B, S, S) into the network's input.
+        prepare: turns HU crops (B, S, S) or (B, 3, S, S) into the network's input.
         size: S, pixels along the crop's edge.
         contrast: see `nodule_weights`.
         keep: `keep(output, images)`, what else is wanted of the pass.

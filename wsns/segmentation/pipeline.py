@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from wsns.data.lungs.hull import hull
+from wsns.data.records.neighbours import stacked
 from wsns.errors import InputError
 from wsns.segmentation.batches import blocks, padded
 from wsns.segmentation.energy import lung_box
@@ -29,17 +30,25 @@ class Slices(NamedTuple):
     """Slices to be segmented.
 
     `hu` is (N, S, S) in HU; `lungs` (N, S, S) int, 1 and 2 for the two lungs, 0 elsewhere; `spacing` (N,) mm per
-    pixel; `counts` (N,) how many nodules to look for where one is detected, at least 1.
+    pixel; `counts` (N,) how many nodules to look for where one is detected, at least 1; `beside` (N, 2, S, S) in HU the
+    slices below and above, for networks that see them. All but the networks looks at the slice alone.
     """
 
     hu: np.ndarray
     lungs: np.ndarray
     spacing: np.ndarray
     counts: np.ndarray
+    beside: np.ndarray | None = None
+
+    @property
+    def seen(self) -> np.ndarray:
+        """What the networks see, in HU: (N, S, S), or (N, 3, S, S) with the slices below and above."""
+        return self.hu if self.beside is None else stacked(self.hu, self.beside)
 
     def take(self, rows: Any) -> "Slices":
         """Returns some of the slices."""
-        return Slices(*(values[rows] for values in self))
+        given = {name: values[rows] for name, values in self._asdict().items() if values is not None}
+        return Slices(**given)
 
 
 def segment_slices(
@@ -73,19 +82,20 @@ def segment_slices(
 
     def begin(block: slice) -> tuple[np.ndarray, Reading, list[SliceResult]]:
         part = slices.take(block)
-        readings = read_slices(part.hu, networks, options.batch)
-        return part.hu, readings[1], propose_slices(part, readings, options, each)
+        seen = part.seen
+        readings = read_slices(seen, networks, options.batch)
+        return seen, readings[1], propose_slices(part, readings, options, each)
 
     return (
         choose_regions(scored, options)
-        for hu, reading, proposed in ahead(begin, blocks(len(slices.hu), options.batch))
-        for scored in score_regions(proposed, range(len(hu)), hu, reading, screen)
+        for seen, reading, proposed in ahead(begin, blocks(len(slices.hu), options.batch))
+        for scored in score_regions(proposed, range(len(seen)), seen, reading, screen)
     )
 
 
-def read_slices(hu: np.ndarray, networks: Mapping[int, Network], size: int) -> dict[int, Reading]:
-    """Reads at most `size` slices (N, S, S) in HU with each network; the readings are padded to `size`."""
-    rows = padded(hu, size)
+def read_slices(seen: np.ndarray, networks: Mapping[int, Network], size: int) -> dict[int, Reading]:
+    """Reads at most `size` slices, see `Slices.seen`, with each network; the readings are padded to `size`."""
+    rows = padded(seen, size)
     return {gaps: _read(read, params, rows) for gaps, (read, params) in networks.items()}
 
 
@@ -108,7 +118,7 @@ def propose_slices(
         scores = {gaps: float(stack[n]) for gaps, stack in probabilities.items()}
         if n not in phases:
             return SliceResult(scores, own, detected=False)
-        hu, lungs, spacing, sought = (values[n] for values in slices)
+        hu, lungs, spacing, sought = (values[n] for values in slices[:4])
         closed = hull(lungs, spacing, options.hull_closing, options.hull_part)
         regions, whole = propose(hu, lungs, spacing, sought, own, phases[n], closed, options)
         return SliceResult(scores, own, True, phases[n], closed, regions, whole)

@@ -19,7 +19,7 @@ Regions = dict[int, tuple[Region, ...]]
 """One slice's regions, one per nodule sought, by number of GAPs."""
 
 Screen = Callable[[np.ndarray, Reading, Sequence[Masking]], np.ndarray]
-"""`screen(hu (N, S, S), reading of the 1-GAP network, P maskings)` returns Eq. 4's scores (P,)."""
+"""`screen(hu (N, S, S) or (N, 3, S, S), reading of the 1-GAP network, P maskings)` returns Eq. 4's scores (P,)."""
 
 
 def propose(
@@ -91,7 +91,7 @@ def score_regions(
     Args:
         found: results with their regions, see `propose`.
         rows: which slice each result is of; several may be of one, as variants of a threshold are.
-        hu: (N, S, S) in HU.
+        hu: (N, S, S) or (N, 3, S, S) in HU, what the network sees.
         reading: of the 1-GAP network.
         screen: see `Screen`.
 

@@ -43,7 +43,11 @@ class Masking:
 
 
 def masked_copy(hu: Any, candidate: Any, value: Any) -> jax.Array:
-    """Returns the slice (S, S) in HU, the candidate, grown by a pixel (4-neighbours), filled with `value`."""
+    """Returns the slice in HU, the candidate (S, S), grown by a pixel (4-neighbours), filled with `value`.
+
+    Of a slice with those below and above it, (3, S, S), all three are filled: an object that is absent is absent from
+    its neighbours too, as far as it reaches under the same pixels. Left there, it would still be seen.
+    """
     up, down = jnp.pad(candidate[1:], ((0, 1), (0, 0))), jnp.pad(candidate[:-1], ((1, 0), (0, 0)))
     left, right = jnp.pad(candidate[:, 1:], ((0, 0), (0, 1))), jnp.pad(candidate[:, :-1], ((0, 0), (1, 0)))
     return jnp.where(candidate | up | down | left | right, value, hu)
@@ -70,7 +74,7 @@ def changes(
         read: the network, see `wsns.segmentation.nam.read_function`.
         chunk: copies that go through the network at once; P is a multiple of it.
         params: the network's parameters.
-        hu: (N, S, S) in HU.
+        hu: (N, S, S) or (N, 3, S, S) in HU.
         nam: (N, S, S), their NAMs.
         rows: of each copy, which slice it comes from (P,), the mask (P, S, S) bool, the HU (P,) that fill it, and
             the scope (P, S, S) bool, where the change counts.
@@ -101,7 +105,7 @@ def screen(
     Args:
         read: see `changes`.
         params: see `changes`.
-        hu: (N, S, S) in HU.
+        hu: (N, S, S) or (N, 3, S, S) in HU.
         reading: of the N slices, and of padding behind them.
         maskings: P candidates to be masked.
         chunk: copies that go through the network at once, a matter of memory; 0 takes what suits the device.

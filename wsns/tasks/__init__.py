@@ -33,12 +33,16 @@ STEPS = {
 ALONE = {
     "accounting": "account",
     "weights": "weights",
-    "pretrain_shapes": "pretrain_shapes",
+    "pretrain": "pretrain",
     "compare": "compare",
+    "transfer": "transfer",
+    "twin_check": "twin_check",
 }
 """Tasks that stand on no other step, and their functions."""
 TOGETHER = ("train", "grid")
 """Steps that several processes do as one."""
+FINGERPRINTS = ("data_fingerprint", "split_fingerprint")
+"""Of `accounting.json`, what names the data of a run."""
 
 
 def run(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -52,18 +56,19 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     if config.task in ALONE:
         # A comparison may be written into a run's folder, whose own config.json stays.
         if config.task != "compare":
-            _describe(config, workdir, {})
+            describe(config, workdir, {})
         _function(config.task, ALONE[config.task])(config, workdir)
         return
     stamps = files.Stamps(workdir)
-    _records(config, workdir, stamps)
-    accounting = files.read_json(workdir / "records" / "accounting.json")
+    accounting = ensure_records(config, workdir, stamps)
     if hosts.is_first():
-        print(summary(accounting, workdir / "records"))
-        _describe(
-            config, workdir, {key: accounting[key] for key in ("data_fingerprint", "split_fingerprint")}
-        )
-    for step in STEPS[config.task]:
+        describe(config, workdir, {key: accounting[key] for key in FINGERPRINTS})
+    steps = STEPS[config.task]
+    if config.task == "table1" and config.real:
+        steps += ("real",)
+        if jax.process_count() == 1:
+            _function("real", "prepare")(config, workdir)
+    for step in steps:
         if step not in TOGETHER and jax.process_count() > 1:
             print(
                 f"{step!r} is work for one process: the same command without --coordinator goes on from here"
@@ -82,7 +87,7 @@ def _check(config: ConfigDict) -> None:
         raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
     if config.task in ("records", "accounting", "weights"):
         return
-    if config.task in ("bound", "compare"):
+    if config.task in ("bound", "compare", "twin_check"):
         _function(config.task, "check")(config)
         return
     check(config)
@@ -95,12 +100,18 @@ def _check(config: ConfigDict) -> None:
             f"config.models={tuple(config.models)}: the grid is over the weakly supervised networks' settings; leave "
             "'unet' out"
         )
-    if config.task in ("segment", "tune", "table1", "ablations") and "gap1" not in config.models:
+    if config.task in ("segment", "tune", "table1", "ablations", "transfer") and "gap1" not in config.models:
         raise InputError(
             f"config.models={tuple(config.models)}: 1-GAP detects and screens for all; add 'gap1' (of {MODELS})"
         )
     if config.task == "ablations":
         _check_ablations(config)
+    if config.task == "pretrain":
+        _function("pretrain", "check")(config)
+    if config.task == "transfer":
+        _function("transfer", "check")(config)
+    if config.task == "table1":
+        _function("real", "check")(config)
 
 
 def _check_ablations(config: ConfigDict) -> None:
@@ -111,7 +122,26 @@ def _check_ablations(config: ConfigDict) -> None:
             raise InputError(f"config.ablations: {name!r}: {error}") from error
 
 
-def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def ensure_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> dict[str, Any]:
+    """Builds a run's records if they are missing, prints what they hold, and returns their `accounting.json`.
+
+    Raises:
+        InputError: if the data is not as it must be.
+    """
+    _build_records(config, workdir, stamps)
+    accounting: dict[str, Any] = files.read_json(workdir / "records" / "accounting.json")
+    if hosts.is_first():
+        print(summary(accounting, workdir / "records"))
+    return accounting
+
+
+def describe(config: ConfigDict, workdir: pathlib.Path, data: Mapping[str, Any]) -> None:
+    """Writes a run's `config.json` and its `environment.json`, which names versions and `data`."""
+    files.write_json(workdir / "config.json", config.to_dict())
+    files.write_json(workdir / "environment.json", environment.describe() | {"data": dict(data)})
+
+
+def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     inputs = config.data.to_dict() | {"version": VERSION}
     del inputs["workers"]
     if not config.data.manual_dir:
@@ -132,8 +162,3 @@ def _records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
 
     build_records(config.data, built, keep_unchanged=done)
     stamps.mark_done("records", inputs)
-
-
-def _describe(config: ConfigDict, workdir: pathlib.Path, data: Mapping[str, Any]) -> None:
-    files.write_json(workdir / "config.json", config.to_dict())
-    files.write_json(workdir / "environment.json", environment.describe() | {"data": dict(data)})

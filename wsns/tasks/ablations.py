@@ -3,7 +3,6 @@
 Each other run lies in `ablations/NAME` with its own stamps, and shares what its fields don't change by links.
 """
 
-import os
 import pathlib
 
 from ml_collections import ConfigDict
@@ -12,6 +11,7 @@ from wsns import progress
 from wsns import workdir as files
 from wsns.errors import InputError
 from wsns.tasks import compare, train
+from wsns.tasks.linked import link, share_records
 from wsns.tasks.named import named_overrides
 from wsns.tasks.segment import segment
 
@@ -75,26 +75,18 @@ def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -
 
 def _prepare(config: ConfigDict, own: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> None:
     """Gives an ablation's folder all that is the base's too, and takes back what no longer is."""
-    _link(folder / "records", workdir / "records")
+    share_records(folder, workdir)
     stamps = files.Stamps(folder)
     for name in own.models:
         wanted, path = train.inputs(own, workdir, name), folder / name
         if name in config.models and wanted == train.inputs(config, workdir, name):
             if not path.is_symlink():
                 stamps.begin(name, {"linked": True}, path)
-            _link(path, workdir / name)
+            link(path, workdir / name)
             stamps.mark_done(name, wanted)
         elif path.is_symlink():
             # Only a link goes, never what it points to; and the stamp first, which would vouch for nothing.
             stamps.begin(name, {"linked": False})
             path.unlink()
     files.write_json(folder / "config.json", own.to_dict())
-    for shared in ("environment.json", "stamps/records.json"):
-        files.write_bytes(folder / shared, (workdir / shared).read_bytes())
-
-
-def _link(path: pathlib.Path, target: pathlib.Path) -> None:
-    """Makes a relative link, which survives when the whole run is moved."""
-    if not path.is_symlink():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(os.path.relpath(target, path.parent), target_is_directory=True)
+    files.write_bytes(folder / "environment.json", (workdir / "environment.json").read_bytes())

@@ -5,15 +5,19 @@ from typing import Any
 
 import numpy as np
 
+from wsns.data.lungs.hull import hull
 from wsns.data.records.slices import Slices
 from wsns.evaluation.cases import Case, case_row
 from wsns.evaluation.findings import nodule_facts, weak_measures
+from wsns.segmentation.options import Options
 from wsns.segmentation.results import SliceResult
 
 KINDS = ("coarse", "fine")
 
 
-def weak_cases(slices: Slices, n: int, result: SliceResult, kind: str, detect: float = 0.0) -> list[Case]:
+def weak_cases(
+    slices: Slices, n: int, result: SliceResult, kind: str, options: Options, detect: float = 0.0
+) -> list[Case]:
     """Returns the rows of slice `n`, one per variant.
 
     Args:
@@ -21,15 +25,20 @@ def weak_cases(slices: Slices, n: int, result: SliceResult, kind: str, detect: f
         n: which of them.
         result: what was found.
         kind: 'coarse' or 'fine'.
+        options: by which it was found.
         detect: 1-GAP probability that a nodule slice needs besides having been searched.
     """
     reference, spacing = slices.nodules[n] > 0, float(slices.spacing[n])
     facts = nodule_facts(slices, n)
+    closed = result.hull
+    # Of a slice without a nodule nothing is measured.
+    if closed is None and reference.any():
+        closed = hull(slices.lungs[n], spacing, options.hull_closing, options.hull_part)
     detected = result.detected and result.probabilities[1] >= detect
     return [
         _case(
             *(slices, n, f"{gaps}-GAP {kind}", getattr(result, kind)(gaps), score, detected),
-            facts | weak_measures(result, gaps, slices.lungs[n], reference, spacing),
+            facts | (weak_measures(result, gaps, closed, reference, spacing) if closed is not None else {}),
         )
         for gaps, score in sorted(result.probabilities.items())
     ]

@@ -2,12 +2,14 @@
 
 from ml_collections import ConfigDict
 
+from wsns.evaluation.findings import NEAR_MM
+
 
 def choices(config: ConfigDict) -> list[tuple[str, str]]:
     """Returns what was chosen where the paper is silent, as this run has it."""
     segment, model = config.segment, config.model
     return [
-        ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, three equal channels"),
+        ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, {_channels(config)}"),
         ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
         ("NAM", {"difference": "weights of the nodule class minus those of the normal class, signed",
                  "nodule": "weights of the nodule class, signed"}[segment.contrast]),
@@ -52,6 +54,12 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def _channels(config: ConfigDict) -> str:
+    if config.model.channels == "same":
+        return "three equal channels"
+    return f"the slice between those {config.data.neighbours:g} mm below and above it; U-Net: three equal channels"
+
+
 def _reading(data: ConfigDict) -> str:
     """Returns who must agree on a nodule in a slice, and what belongs to it."""
     parts = [f"{data.consensus} of the readers; at least {data.agreement} overlap in the slice"]
@@ -78,4 +86,10 @@ def notes(config: ConfigDict) -> list[str]:
         )
     if config.model.dtype != "float32":
         remarks.append(f"The networks compute in {config.model.dtype}; their parameters are float32.")
+    if config.train.choose == "hit":
+        remarks.append(
+            "Of each weakly supervised network the epoch was kept in which the map's peak most often lay within "
+            f"{NEAR_MM:g} mm of a nodule of the validation split. The outlines of that split were used for this, which "
+            "a lab with slice labels alone does not have; those of the test split were not."
+        )
     return remarks

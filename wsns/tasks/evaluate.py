@@ -25,7 +25,26 @@ TWIN = "LIDC twin"
 
 
 def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
-    """Writes `table1.{txt,csv,md}`, `measures.csv`, `figures/` and `report.html`, and prints the table.
+    """Writes what `write_report` does, and prints the table.
+
+    Raises:
+        InputError: if there are no cases, or they are damaged.
+    """
+    write_report(config, workdir, stamps)
+    print((workdir / "table1.txt").read_text())
+    print(f"report: {workdir / 'report.html'}")
+
+
+def write_report(
+    config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps, *, opening: str = ""
+) -> None:
+    """Writes `table1.{txt,csv,md}`, `measures.csv`, `figures/` and `report.html`, if they are not done.
+
+    Args:
+        config: of the run.
+        workdir: the run's folder.
+        stamps: the run's.
+        opening: sections of HTML that the report begins with.
 
     Raises:
         InputError: if there are no cases, or they are damaged.
@@ -39,13 +58,12 @@ def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
         ],
         # The report quotes the whole config.
         "config": {name: value for name, value in config.to_dict().items() if name != "task"},
+        "opening": files.fingerprint(opening),
     }
     # Who asks for the report alone wants it made anew.
     if config.task == "evaluate" or not stamps.is_done("evaluate", inputs):
-        _write(config, workdir, cases, _whole(config, workdir) if searched else None)
+        _write(config, workdir, cases, _whole(config, workdir) if searched else None, opening)
         stamps.mark_done("evaluate", inputs)
-    print((workdir / "table1.txt").read_text())
-    print(f"report: {workdir / 'report.html'}")
 
 
 def _whole(config: ConfigDict, workdir: pathlib.Path) -> Whole:
@@ -57,7 +75,9 @@ def _settings(config: ConfigDict) -> dict[str, Any]:
     return {"threshold": config.segment.detect, **config.evaluate.to_dict()}
 
 
-def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], whole: Whole | None) -> None:
+def _write(
+    config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], whole: Whole | None, opening: str
+) -> None:
     accounting = files.read_json(workdir / "records" / "accounting.json")
     rows = files.read_rows(workdir / "records" / "slices.csv")
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
@@ -82,6 +102,7 @@ def _write(config: ConfigDict, workdir: pathlib.Path, cases: Sequence[Case], who
         config=files.read_json(workdir / "config.json"),
         environment=files.read_json(workdir / "environment.json"),
         accounting=accounting,
+        opening=opening,
     )
     files.write_text(workdir / "report.html", page.render(content))
 

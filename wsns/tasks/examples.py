@@ -9,10 +9,12 @@ from ml_collections import ConfigDict
 from wsns import hosts, progress
 from wsns.data.records import input as records
 from wsns.errors import InputError
+from wsns.tasks import pointing
 from wsns.training.feed import Examples, InMemory
 
 PLACES = ("device", "host", "stream")
 PARTS = ("train", "validation")
+CHOOSE = ("accuracy", "hit")
 SHARE = 1 / 3
 """Of a memory, at most, is for slices: networks and all else need the rest."""
 
@@ -21,7 +23,8 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
     """Opens the training and the validation slices; also says whether they belong into the devices' memory.
 
     A weak network sees the slice labels only, never a mask; the U-Net slices that have a mask only: the Dice of a
-    slice without a nodule is 0 whatever it says, nothing to learn from.
+    slice without a nodule is 0 whatever it says, nothing to learn from. Where the epoch is chosen by hit rate, the
+    validation slices of a weak network come with `where`, which is made from their outlines.
 
     Args:
         config: of the run.
@@ -32,15 +35,23 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
         InputError: if there are no such records, or none to learn from.
     """
     names, drawn = (("hu", "nodules"), True) if name == "unet" else (("hu", "label"), False)
+    neighbours = not drawn and config.model.channels == "neighbours"
     count = sum(len(records.data_source(directory, part)) for part in PARTS)
-    place = choose_place(config.fit.input, count * config.data.crop**2 * (3 if drawn else 2))
+    place = choose_place(
+        config.fit.input, count * config.data.crop**2 * (3 if drawn else 6 if neighbours else 2)
+    )
     watch = progress.through if hosts.is_first() else lambda items, _: items
     opened: list[Examples] = []
     for part in PARTS:
+        pointed = not drawn and part == "validation" and config.train.choose == "hit"
+        read = (*names, *pointing.MADE_FROM) if pointed else names
         if place == "stream":
-            opened.append(records.stream(directory, part, names, drawn=drawn, progress=watch))
+            slices = records.stream(directory, part, read, drawn=drawn, neighbours=neighbours, progress=watch)
+            opened.append(pointing.Pointed(slices, config.segment) if pointed else slices)
         else:
-            arrays = records.load_arrays(directory, part, names, watch)
+            arrays = records.load_arrays(directory, part, read, watch, neighbours=neighbours)
+            if pointed:
+                arrays = pointing.with_where(arrays, config.segment)
             own = arrays["nodules"].any(axis=(1, 2)) if drawn else slice(None)
             opened.append(InMemory({name: values[own] for name, values in arrays.items()}))
         if not len(opened[-1]):
@@ -57,6 +68,8 @@ def check(config: ConfigDict) -> None:
     Raises:
         InputError: with the field.
     """
+    if config.train.choose not in CHOOSE:
+        raise InputError(f"config.train.choose={config.train.choose!r}: choose 'accuracy' or 'hit'")
     if config.fit.input not in ("auto", *PLACES):
         raise InputError(f"config.fit.input={config.fit.input!r}: choose one of auto, {', '.join(PLACES)}")
     for section, name, least in (

@@ -25,6 +25,9 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
     Raises:
         InputError: for impossible settings, or if a training can't go on.
     """
+    config = config.copy_and_resolve_references()
+    # The grid goes by accuracy, as the paper's did, whatever a run chooses its epoch by.
+    config.train.choose = "accuracy"
     splits, resident = open_examples(config, workdir / "records", "weak")
     rows: list[dict[str, Any]] = []
     for name in config.models:

@@ -56,7 +56,7 @@ def build(
             return
         store = Store(directory.with_name(f"{directory.name}.scans"), plan.source, choice.rules)
         todo = [plan.scans[uid] for uid in plan.source.series if not store.path(uid).exists()]
-        _check_space(plan, todo, store.folder)
+        _check_space(plan, todo, store.folder, SLICE_MB * (3 if choice.neighbours else 1))
         _prepare(todo, len(found), store, choice.workers)
         with _partial(directory) as partial:
             facts = write_all(plan, choice, store, partial)
@@ -66,10 +66,10 @@ def build(
         shutil.rmtree(store.folder)
 
 
-def _check_space(plan: Plan, todo: Sequence[Scan], folder: pathlib.Path) -> None:
+def _check_space(plan: Plan, todo: Sequence[Scan], folder: pathlib.Path, slice_mb: float) -> None:
     """Raises InputError where the disk is plainly too small for finished scans and records."""
     slices = 2 * (sum(plan.positives[scan.series] for scan in todo) + sum(plan.positives.values()))
-    needed = slices * SLICE_MB * 1e6
+    needed = slices * slice_mb * 1e6
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -20,13 +20,12 @@ from wsns.data.records.workers import read_whole
 from wsns.errors import InputError
 from wsns.evaluation.cases import write_cases
 from wsns.evaluation.marks import Mark, find_marks
-from wsns.segmentation import pipeline
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
 from wsns.tasks.case_rows import weak_cases
 from wsns.tasks.scans import MARKS, SCANS
-from wsns.tasks.trained import load_trained, weak_networks
+from wsns.tasks.trained import load_trained, method_input, weak_networks
 
 
 def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
@@ -56,9 +55,9 @@ def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> l
                 shown.update(1)
                 continue
             # Nothing of a whole scan is known beforehand: one nodule per slice is sought.
-            whole = pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.ones(len(slices), int))
+            whole = method_input(slices, config.model.channels)._replace(counts=np.ones(len(slices), int))
             results = segment_slices(whole, networks, screen, options, ahead=ahead, each=each)
-            _write(_folder(folder, scan), scan, slices, results, config.segment.detect)
+            _write(_folder(folder, scan), scan, slices, results, options, config.segment.detect)
             shown.update(1)
     found = [own for scan in chosen if (own := _folder(folder, scan)).exists()]
     if not found:
@@ -84,13 +83,18 @@ def _folder(folder: pathlib.Path, scan: Scan) -> pathlib.Path:
 
 
 def _write(
-    folder: pathlib.Path, scan: Scan, slices: Slices, results: Iterator[SliceResult], detect: float
+    folder: pathlib.Path,
+    scan: Scan,
+    slices: Slices,
+    results: Iterator[SliceResult],
+    options: Options,
+    detect: float,
 ) -> None:
     """Writes one scan's cases, marks and counts to a folder that appears when it is complete."""
     cases, scores = [], []
     masks: dict[int, list[np.ndarray]] = {}
     for n, result in enumerate(results):
-        cases += weak_cases(slices, n, result, "fine", detect)
+        cases += weak_cases(slices, n, result, "fine", options, detect)
         scores.append(result.probabilities[1])
         for gaps in result.probabilities:
             masks.setdefault(gaps, []).append(result.fine(gaps))

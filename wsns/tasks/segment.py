@@ -54,10 +54,12 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     left_out = 0
     with progress.bar(count, "segment", initial=count - len(slices)) as shown, threads() as each:
         networks, screen = weak_networks(config, trained, options)
-        weak = segment_slices(method_input(slices), networks, screen, options, ahead=ahead, each=each)
+        given = method_input(slices, config.model.channels)
+        weak = segment_slices(given, networks, screen, options, ahead=ahead, each=each)
         unet = segment_supervised(*trained["unet"], slices.hu, options.batch) if "unet" in trained else None
         for series in missing:
-            left_out += _write_scan(slices.take(slices.series == series), weak, unet, folders[series], shown)
+            own = slices.take(slices.series == series)
+            left_out += _write_scan(own, options, weak, unet, folders[series], shown)
     if left_out:
         print(f"segment: {left_out} candidates were left out as too many (config.segment.max_candidates)")
     cases = [case for folder in folders.values() for case in read_cases(folder / "cases.csv")]
@@ -67,6 +69,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
 
 def _write_scan(
     scan: Slices,
+    options: Options,
     weak: Iterator[SliceResult],
     unet: Iterator[np.ndarray] | None,
     folder: pathlib.Path,
@@ -81,7 +84,7 @@ def _write_scan(
     cut = 0
     with files.appearing(folder) as partial:
         for n, result in enumerate(itertools.islice(weak, len(scan))):
-            cases += [case for kind in KINDS for case in weak_cases(scan, n, result, kind)]
+            cases += [case for kind in KINDS for case in weak_cases(scan, n, result, kind, options)]
             cut += result.cut
             probability = next(unet) if unet else None
             if probability is not None:
@@ -115,13 +118,14 @@ def _arrays(scan: Slices, n: int, result: SliceResult, probability: np.ndarray |
     for gaps, regions in result.regions.items():
         kept[f"result {gaps}-GAP coarse"] = result.coarse(gaps)
         kept[f"result {gaps}-GAP fine"] = result.fine(gaps)
-        kept[f"nam {gaps}"] = _blocks_mean(result.nams[gaps]).astype(np.float16)
+        kept[f"nam {gaps}"] = blocks_mean(result.nams[gaps]).astype(np.float16)
         kept[f"scope {gaps}"] = np.logical_or.reduce([region.scope for region in regions])
         kept[f"candidates {gaps}"] = np.concatenate([region.candidates for region in regions])
         kept[f"scores {gaps}"] = np.concatenate([region.scores for region in regions])
     return kept
 
 
-def _blocks_mean(nam: np.ndarray) -> np.ndarray:
+def blocks_mean(nam: np.ndarray) -> np.ndarray:
+    """Returns a NAM (S, S) as it is kept: the means of blocks of `NAM_STEP` pixels."""
     side = nam.shape[0] // NAM_STEP
     return nam.reshape(side, NAM_STEP, side, NAM_STEP).mean(axis=(1, 3))

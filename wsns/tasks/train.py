@@ -1,5 +1,6 @@
 """The task 'train': networks from the records' slice labels (and masks, for the U-Net)."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from ml_collections import ConfigDict
 from wsns import hosts, progress
 from wsns import workdir as files
 from wsns.models import build, pretrained, size
+from wsns.tasks import pointing
 from wsns.tasks.examples import open_examples
 from wsns.training import loop, objectives
 from wsns.training.feed import Examples
@@ -40,6 +42,8 @@ def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, An
     model = config.model.to_dict()
     if name != "unet":
         settings["rate"] = settings.pop("rates")[int(name[-1]) - 1]
+        if settings["choose"] == "hit":
+            settings |= {key: config.segment[key] for key in pointing.SETTINGS}
         model["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
     else:
         model = {key: model[key] for key in ("size", "window", "dtype")}
@@ -92,6 +96,15 @@ def _subject(config: ConfigDict, name: str, network: build.Network, steps: int) 
     settings = config.train
     objective = objectives.classification(network.apply, network.prepare)
     optimiser = objectives.sgd(
-        settings.rates[int(name[-1]) - 1], settings.decay, steps, settings.momentum, settings.trunk_factor
+        settings.rates[int(name[-1]) - 1],
+        settings.decay,
+        steps,
+        settings.momentum,
+        settings.trunk_factor,
+        network.loaded,
     )
-    return loop.Subject(build.TITLES[name], "accuracy", objective, optimiser, params)
+    subject = loop.Subject(build.TITLES[name], "accuracy", objective, optimiser, params)
+    if settings.choose == "accuracy":
+        return subject
+    check = objectives.pointing(network.apply, network.prepare, config.segment.contrast)
+    return dataclasses.replace(subject, check=check, choose=settings.choose)

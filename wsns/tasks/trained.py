@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from wsns.data.records.slices import Slices
+from wsns.errors import InputError
 from wsns.models import build
 from wsns.models.preprocess import enlarge
 from wsns.segmentation import incremental, pipeline, screening
@@ -29,11 +30,28 @@ def load_trained(config: ConfigDict, workdir: pathlib.Path) -> Trained:
     """Returns the networks of a config with the parameters of their best epochs, on the device."""
     return {
         name: (
-            _network(name, json.dumps({part: config[part].to_dict() for part in ("model", "unet", "data")})),
+            _network(name, _settings(config)),
             jax.device_put(checkpoints.best_params(workdir / name / "checkpoints")),
         )
         for name in config.models
     }
+
+
+def load_untrained(config: ConfigDict) -> Trained:
+    """Returns the weakly supervised networks of a config as they are before any training on slices."""
+    settings = _settings(config)
+    return {
+        name: (
+            network := _network(name, settings),
+            jax.device_put(network.first_params(config.seed, config.model.size)),
+        )
+        for name in config.models
+        if name != "unet"
+    }
+
+
+def _settings(config: ConfigDict) -> str:
+    return json.dumps({part: config[part].to_dict() for part in ("model", "unet", "data")})
 
 
 @functools.lru_cache(maxsize=8)
@@ -62,9 +80,23 @@ def weak_networks(
     return networks, functools.partial(first, chunk=options.copies)
 
 
-def method_input(slices: Slices) -> pipeline.Slices:
-    """Returns what the method is told of slices: never an outline, but whether there may be two nodules."""
-    return pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.maximum(slices.count, 1))
+def method_input(slices: Slices, channels: str = "same") -> pipeline.Slices:
+    """Returns what the method is told of slices: never an outline, but whether there may be two nodules.
+
+    Args:
+        slices: of the records.
+        channels: `config.model.channels`, what its networks see.
+
+    Raises:
+        InputError: if they see the slices below and above, and the records don't hold them.
+    """
+    beside = slices.beside if channels == "neighbours" else None
+    if beside is not None and not beside.shape[1]:
+        raise InputError(
+            "model.channels='neighbours', but these records hold no slices below and above: build them again with "
+            "data.neighbours"
+        )
+    return pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.maximum(slices.count, 1), beside)
 
 
 def segment_supervised(

@@ -19,6 +19,7 @@ from wsns.data.records.slices import Slices
 from wsns.errors import InputError
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.tuning import Trial, compare, search
+from wsns.segmentation import pipeline
 from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import Network, read_slices
@@ -56,9 +57,9 @@ def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Sli
     slices = records.load(workdir / "records", "validation")
     # In other slices nothing is sought, whatever the thresholds.
     slices = slices.take(np.flatnonzero(slices.nodules.any(axis=(1, 2))))
-    slices = slices.take(
-        np.flatnonzero(_probability(slices.hu, networks[1], options.batch) >= options.detect)
-    )
+    given = method_input(slices, config.model.channels)
+    detected = np.flatnonzero(_probability(given, networks[1], options.batch) >= options.detect)
+    slices, given = slices.take(detected), given.take(detected)
     if not len(slices):
         raise InputError(
             f"no validation slice with a nodule reaches config.segment.detect={options.detect:g}: train longer, or "
@@ -69,7 +70,7 @@ def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Sli
 
         def score(tried: Sequence[Options]) -> np.ndarray:
             parts = []
-            for part in compare(method_input(slices), slices.nodules > 0, networks, screen, tried, each):
+            for part in compare(given, slices.nodules > 0, networks, screen, tried, each):
                 parts.append(part)
                 shown.update(part.size)
             return np.concatenate(parts, axis=1)
@@ -81,10 +82,10 @@ def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Sli
         return list(trials), slices
 
 
-def _probability(hu: np.ndarray, network: Network, batch: int) -> np.ndarray:
-    found = np.zeros(len(hu), np.float32)
-    for block in blocks(len(hu), batch):
-        reading = read_slices(hu[block], {1: network}, batch)[1]
+def _probability(slices: pipeline.Slices, network: Network, batch: int) -> np.ndarray:
+    found = np.zeros(len(slices.hu), np.float32)
+    for block in blocks(len(found), batch):
+        reading = read_slices(slices.take(block).seen, {1: network}, batch)[1]
         found[block] = reading.probability[: block.stop - block.start]
     return found
 

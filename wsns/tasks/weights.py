@@ -9,7 +9,8 @@ from ml_collections import ConfigDict
 from wsns.errors import InputError
 from wsns.models import pretrained
 from wsns.models.imagenet import Identity
-from wsns.models.pretrained import KERAS_FILE, LAYERS, read_imagenet
+from wsns.models.partial import START, read_part, spans
+from wsns.models.pretrained import KERAS_FILE, read_imagenet
 from wsns.tasks.download import fetch
 
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
@@ -22,20 +23,25 @@ def weights(config: ConfigDict, workdir: pathlib.Path) -> None:
     """Prints what the weights of `model.weights` are; without a path, fetches Keras's file if it isn't there.
 
     Args:
-        config: a run's config; only `model.weights` is read.
+        config: a run's config; only `model.weights` is read, and whether `model.start` wants a part of them.
         workdir: not used: the file serves all runs, and lies in the checkout.
 
     Raises:
         InputError: if the file can't be fetched, isn't VGG16's, or is damaged.
     """
     given = config.model.weights
+    if config.model.start == START:
+        use = f"--config.model.start={START} --config.model.weights={given}"
+        print(table(read_part(given).read, pathlib.Path(given), use))
+        return
     path = pathlib.Path(given) if given else pretrained.IMAGENET_FILE
     if not given:
         fetch_missing(path)
     read = read_imagenet(given)
     if not given:
         _must_be_the_original(read, path)
-    print(table(read, path, given))
+    use = f"--config.model.weights={given}" if given else "found by every run with model.start='imagenet'"
+    print(table(read, path, use))
 
 
 def ensure(config: ConfigDict) -> None:
@@ -45,14 +51,14 @@ def ensure(config: ConfigDict) -> None:
         InputError: if they can't be fetched, or the networks haven't VGG16's own width.
     """
     model = config.model
-    if model.start != "imagenet" or not any(name.startswith("gap") for name in config.models):
+    if model.start not in ("imagenet", START) or not any(name.startswith("gap") for name in config.models):
         return
     if model.width != 1:
         raise InputError(
             f"model.width={model.width:g}: ImageNet's weights have VGG16's own width; set model.width=1, or "
             "model.start='shapes' (width 1/8) or 'random'"
         )
-    if not model.weights:
+    if model.start == "imagenet" and not model.weights:
         fetch_missing(pretrained.IMAGENET_FILE)
 
 
@@ -79,7 +85,7 @@ def fetch_missing(path: pathlib.Path, url: str = URL, size: int = BYTES, md5: st
         ) from error
 
 
-def table(read: Identity, path: pathlib.Path, given: str = "") -> str:
+def table(read: Identity, path: pathlib.Path, use: str) -> str:
     """Returns what a file of weights holds and how it is used: a few lines.
 
     Raises:
@@ -92,10 +98,8 @@ def table(read: Identity, path: pathlib.Path, given: str = "") -> str:
         "numbers": read.network,
         "verified": f"{read.verified}{_named_hash(path)}",
         "preprocessing": str(read.preprocessing),
-        "layers": f"{len(read.layers)}, {LAYERS[0]} … {LAYERS[-1]}, {parameters:,} parameters",
-        "use": f"--config.model.weights={given}"
-        if given
-        else "found by every run with model.start='imagenet'",
+        "layers": f"{len(read.layers)}, {spans(read.layers)}, {parameters:,} parameters",
+        "use": use,
     }
     return "\n".join(f"{name:<14} {text}" for name, text in rows.items())
 

@@ -12,7 +12,7 @@ def augment(
     """Moves each example's images, all of them alike.
 
     Args:
-        images: arrays (B, S, S) by name.
+        images: arrays (B, S, S), or (B, C, S, S) of channels that move alike, by name.
         key: of the training step.
         position: (B,) of each example in the whole batch: its random numbers depend on key and position alone,
             whatever device it is on.
@@ -20,9 +20,9 @@ def augment(
         shift: move along both axes by up to so many pixels; the border pixels are repeated.
     """
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, position)
-    size = next(iter(images.values())).shape[1]
+    size = next(iter(images.values())).shape[-1]
     rows, columns = jax.vmap(lambda k: _indices(k, size, flip, shift))(keys).swapaxes(0, 1)
-    look_up = jax.vmap(lambda image, r, c: image[r][:, c])
+    look_up = jax.vmap(lambda image, r, c: image[..., r, :][..., c])
     return {name: look_up(values, rows, columns) for name, values in images.items()}
 
 

@@ -33,7 +33,7 @@ class Log:
             self._board.add_scalar(f"step/{self._named(name)}", value, number)
 
     def epoch(self, number: int, step: int, means: Mapping[str, Mapping[str, float]], timing: Any) -> None:
-        """Adds an epoch: loss and score of each split, and the time it took, in seconds and slices per second."""
+        """Adds an epoch: loss and scores of each split, and the time it took, in seconds and slices per second."""
         for split, values in means.items():
             named = {self._named(name): value for name, value in values.items()}
             self._rows.append({"epoch": number, "step": step, "split": split, **named, **timing})

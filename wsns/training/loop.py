@@ -22,7 +22,9 @@ from wsns.training.watch import Watch
 class Subject:
     """What is trained, from which parameters.
 
-    `title` names the network, `score_name` its score; the epoch of highest validation score is the best.
+    `title` names the network, `score_name` its score. `check` is what is measured on the validation split where that
+    is more than the objective; the epoch of the highest `choose` there is the best, 'score' or another that `check`
+    measures, of equal ones that of the higher score.
     """
 
     title: str
@@ -30,6 +32,8 @@ class Subject:
     objective: steps.Objective
     optimiser: optax.GradientTransformation
     params: Any
+    check: steps.Objective | None = None
+    choose: str = "score"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +84,7 @@ def fit(
 
 
 def evaluate(eval_step: Callable, params: Any, data: feed.Feed) -> dict[str, float]:
-    """Returns the mean loss and score over a split; `params` are replicated."""
+    """Returns the mean loss and scores over a split; `params` are replicated."""
     sums = [
         steps.unreplicate(eval_step(params, part, data.data)) for part in data.batches(np.arange(data.count))
     ]
@@ -102,12 +106,12 @@ def _fit(
         portions=options.portions,
         augmentation=moved if options.flip or options.shift else None,
     )
-    eval_step = steps.make_eval_step(subject.objective)
+    eval_step = steps.make_eval_step(subject.check or subject.objective)
     data = feed.Feed(train, options.batch, options.portions, resident=options.resident)
     # A portion is what is known to fit.
     checks = feed.Feed(validation, -(-options.batch // options.portions), resident=options.resident)
     devices = jax.local_device_count()
-    with Watch(subject.title, subject.score_name, directory, options.save_minutes) as watch:
+    with Watch(subject.title, subject.score_name, subject.choose, directory, options.save_minutes) as watch:
         first = steps.init_state(subject.params, subject.optimiser, options.seed)
         start, position = watch.begin(first, options.epochs, data.count, options.batch)
         state = steps.place(start, devices)

@@ -1,13 +1,13 @@
 """What each network minimises, and by which score its best epoch is chosen (section 3.2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from wsns.models.vgg import is_new_layer
+from wsns.segmentation.nam import nam, nodule_weights
 from wsns.training.step import Batch, Objective, Params, PerExample
 
 Prepare = Callable[[jax.Array], jax.Array]
@@ -16,14 +16,35 @@ Prepare = Callable[[jax.Array], jax.Array]
 def classification(apply: Callable, prepare: Prepare) -> Objective:
     """Cross-entropy of the slice labels; the score is accuracy.
 
-    Batches hold `hu` (B, S, S) and `label` (B,) of 0 or 1.
+    Batches hold `hu` (B, S, S), or (B, 3, S, S) with the slices below and above, and `label` (B,) of 0 or 1.
     """
 
     def objective(params: Params, batch: Batch) -> PerExample:
-        logits = apply(params, prepare(batch["hu"])).logits
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])
-        correct = (logits.argmax(axis=-1) == batch["label"]).astype(jnp.float32)
-        return PerExample(loss, correct, jnp.ones_like(correct))
+        return _classified(apply(params, prepare(batch["hu"])).logits, batch["label"])
+
+    return objective
+
+
+def pointing(apply: Callable, prepare: Prepare, contrast: str) -> Objective:
+    """As `classification`, and as `hit` whether the peak of the NAM lies near a nodule; for validation only.
+
+    Batches hold `where` (B, S, S) too, as `wsns.evaluation.findings.where_to_point` makes it; a slice in which it is 0
+    all over doesn't count.
+
+    Args:
+        apply: the network.
+        prepare: turns HU into its input.
+        contrast: of the NAM's weights.
+    """
+
+    def objective(params: Params, batch: Batch) -> PerExample:
+        output, where = apply(params, prepare(batch["hu"])), batch["where"]
+        seen = nam(output.maps, nodule_weights(params["classifier"]["kernel"], contrast), where.shape[-1])
+        codes = where.reshape(len(where), -1)
+        peak = jnp.where(codes > 0, seen.reshape(codes.shape), -jnp.inf).argmax(axis=1)
+        hit = (jnp.take_along_axis(codes, peak[:, None], axis=1)[:, 0] == 2).astype(jnp.float32)
+        counts = (codes > 0).any(axis=1).astype(jnp.float32)
+        return _classified(output.logits, batch["label"])._replace(more={"hit": (hit, counts)})
 
     return objective
 
@@ -89,12 +110,25 @@ def segmentation(apply: Callable, prepare: Prepare) -> Objective:
     return objective
 
 
-def sgd(rate: float, decay: float, steps_per_epoch: int, momentum: float, trunk_factor: float) -> Any:
-    """SGD with momentum; the rate falls by `decay` per epoch, and the trunk learns at `trunk_factor` of it."""
+def _classified(logits: jax.Array, label: jax.Array) -> PerExample:
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+    correct = (logits.argmax(axis=-1) == label).astype(jnp.float32)
+    return PerExample(loss, correct, jnp.ones_like(correct))
+
+
+def sgd(
+    rate: float,
+    decay: float,
+    steps_per_epoch: int,
+    momentum: float,
+    trunk_factor: float,
+    trunk: Collection[str],
+) -> Any:
+    """SGD with momentum; the rate falls by `decay` per epoch, and layers of `trunk` learn at `trunk_factor` of it."""
     schedule = optax.exponential_decay(rate, steps_per_epoch, decay, staircase=True)
 
     def in_trunk(params: Params) -> Params:
-        return {name: _filled(layer, not is_new_layer(name)) for name, layer in params.items()}
+        return {name: _filled(layer, name in trunk) for name, layer in params.items()}
 
     return optax.chain(
         optax.sgd(schedule, momentum=momentum), optax.masked(optax.scale(trunk_factor), in_trunk)

@@ -4,7 +4,7 @@ This is the only module that knows `jax.pmap`. Batches carry a weight per exampl
 weights are added over all devices before they are divided, so that the number of devices doesn't matter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,16 +16,21 @@ Params = Any
 Batch = dict[str, Any]
 Sums = dict[str, Any]
 AXIS = "devices"
+_COUNTED = "counted "
 PLAN = ("row", "position", "weight")
 """What a batch says about its examples: their rows in the data, their places in the whole batch, 0 for padding."""
 
 
 class PerExample(NamedTuple):
-    """Loss and score of each example of a batch, each (B,); `counts` (B,) says how much a score counts."""
+    """Loss and score of each example of a batch, each (B,); `counts` (B,) says how much a score counts.
+
+    `more` holds further scores by name, each with how much it counts; of an objective that isn't trained on.
+    """
 
     loss: jax.Array
     score: jax.Array
     counts: jax.Array
+    more: Mapping[str, tuple[jax.Array, jax.Array]] = {}
 
 
 Objective = Callable[[Params, Batch], PerExample]
@@ -95,7 +100,7 @@ def make_train_step(
         optimiser: an optax transformation.
         portions: the device works its part of a batch off in so many portions and adds their gradients up: less
             memory, the same step.
-        augmentation: moves the images (B, S, S).
+        augmentation: moves the images (B, S, S) or (B, C, S, S).
     """
 
     def step(state: State, batch: Batch, data: Batch) -> tuple[State, dict[str, jax.Array]]:
@@ -105,7 +110,7 @@ def make_train_step(
         def work(portion: Batch) -> tuple[Params, Sums]:
             examples = _look_up(portion, data)
             if augmentation:
-                images = {name: values for name, values in examples.items() if values.ndim == 3}
+                images = {name: values for name, values in examples.items() if values.ndim >= 3}
                 examples |= augmentation(images, key, portion["position"])
 
             def share_of_loss(params: Params) -> tuple[jax.Array, PerExample]:
@@ -135,11 +140,10 @@ def make_eval_step(objective: Objective) -> Callable:
 
 
 def means(sums: dict[str, Any]) -> dict[str, Any]:
-    """Turns added sums into the mean loss and the mean score (0 where nothing counted)."""
-    return {
-        "loss": sums["loss"] / jnp.maximum(sums["examples"], 1),
-        "score": sums["score"] / jnp.maximum(sums["counted"], 1),
-    }
+    """Turns added sums into the mean loss, the mean score and those of `more` (0 where nothing counted)."""
+    of = {"loss": "examples", "score": "counted"}
+    of |= {name.removeprefix(_COUNTED): name for name in sums if name.startswith(_COUNTED)}
+    return {name: sums[name] / jnp.maximum(sums[counted], 1) for name, counted in of.items()}
 
 
 def _look_up(batch: Batch, data: Batch) -> Batch:
@@ -158,9 +162,12 @@ def _add_up(work: Callable[[Batch], Any], batch: Batch, portions: int) -> Any:
 
 def _sums(out: PerExample, weight: jax.Array) -> Sums:
     counts = out.counts * weight
-    return {
+    sums = {
         "loss": (out.loss * weight).sum(),
         "examples": weight.sum(),
         "score": (out.score * counts).sum(),
         "counted": counts.sum(),
     }
+    for name, (score, own) in out.more.items():
+        sums |= {name: (score * own * weight).sum(), f"{_COUNTED}{name}": (own * weight).sum()}
+    return sums

@@ -15,6 +15,8 @@ from wsns.training.checkpoints import Position
 from wsns.training.log import Log
 
 Shown = Mapping[str, Any]
+TIE = 1e-6
+"""By what factor the score is added to what decides on the epoch: too little to outweigh a single slice there."""
 
 
 class Watch:
@@ -23,9 +25,19 @@ class Watch:
     What a step returned is read when the next one is under way, so that the device is never waited for.
     """
 
-    def __init__(self, title: str, score_name: str, directory: pathlib.Path, save_minutes: float):
-        """Names the network and its score, and the folder; a checkpoint is due after so many minutes."""
-        self._title, self._score_name, self._directory = title, score_name, directory
+    def __init__(
+        self, title: str, score_name: str, choose: str, directory: pathlib.Path, save_minutes: float
+    ):
+        """Takes what the run's network and score are called, and where and how often its state is kept.
+
+        Args:
+            title: names the network.
+            score_name: names its score.
+            choose: the epoch in which this is highest on the validation split is the best, 'score' or another.
+            directory: of the network.
+            save_minutes: after so many a checkpoint is due.
+        """
+        self._title, self._score_name, self._choose, self._directory = title, score_name, choose, directory
         self._save_seconds = 60 * save_minutes
         self._saved = "nothing is saved yet"
         self._unread: tuple[Shown, int] | None = None
@@ -99,7 +111,11 @@ class Watch:
             return
         timing = {"seconds": round(seconds, 2), "slices_per_second": round(self._slices / seconds, 1)}
         self._log.epoch(number, self._step, {"train": fitted, "validation": checked}, timing)
-        self._save(state, Position(number), checked["score"])
+        decides = checked[self._choose]
+        if self._choose != "score":
+            decides += TIE * checked["score"]
+            self._show({self._choose: checked[self._choose]})
+        self._save(state, Position(number), decides)
         self._show({"validation": checked["score"]})
 
     def _read_last(self) -> None:

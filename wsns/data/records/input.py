@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from wsns.data.records.neighbours import stacked
 from wsns.data.records.slices import NAMES, Slices
 from wsns.errors import InputError
 from wsns.progress import Progress
@@ -37,7 +38,7 @@ def data_source(directory: pathlib.Path, part: str) -> Sequence[dict[str, Any]]:
 
 
 def load(directory: pathlib.Path, part: str) -> Slices:
-    """Reads one split whole: about 0.65 MB of memory per slice at 384 pixels.
+    """Reads one split whole: about 0.65 MB of memory per slice at 384 pixels, with neighbours 1.2 MB.
 
     Args:
         directory: the records' directory of a run.
@@ -50,7 +51,12 @@ def load(directory: pathlib.Path, part: str) -> Slices:
 
 
 def load_arrays(
-    directory: pathlib.Path, part: str, names: Sequence[str], progress: Progress = lambda items, _: items
+    directory: pathlib.Path,
+    part: str,
+    names: Sequence[str],
+    progress: Progress = lambda items, _: items,
+    *,
+    neighbours: bool = False,
 ) -> dict[str, np.ndarray]:
     """Reads some arrays of one split, in order of patient, series and slice; see `Slices` for shapes and units.
 
@@ -59,11 +65,12 @@ def load_arrays(
         part: 'train', 'validation' or 'test'.
         names: of the arrays.
         progress: wraps (rows, description).
+        neighbours: `hu` is (N, 3, S, S): the slice below, the slice, the one above.
 
     Raises:
         InputError: if there are no such records.
     """
-    source = data_source(directory, part)
+    source = _opened(directory, part, neighbours)
     columns: dict[str, Any] = {name: [] for name in {*KEYS, *names}}
     # Decompression lets go of the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -107,6 +114,7 @@ def stream(
     names: Sequence[str],
     *,
     drawn: bool = False,
+    neighbours: bool = False,
     progress: Progress = lambda items, _: items,
 ) -> Streamed:
     """Opens one split to be read in portions, in the order of `load_arrays`; all records are looked at once.
@@ -116,12 +124,13 @@ def stream(
         part: 'train', 'validation' or 'test'.
         names: of the arrays.
         drawn: only slices in which the consensus has a pixel.
+        neighbours: see `load_arrays`.
         progress: wraps (rows, description).
 
     Raises:
         InputError: if there are no such records.
     """
-    source = data_source(directory, part)
+    source = _opened(directory, part, neighbours)
 
     def key(n: int) -> tuple[Any, ...]:
         record = source[n]
@@ -134,6 +143,25 @@ def stream(
         )
     rows = [n for *_, n, has_nodule in keys if has_nodule or not drawn]
     return Streamed(source, np.array(rows, np.int64), names)
+
+
+class _Stacked(Sequence[dict[str, Any]]):
+    """Records whose `hu` has the slices below and above beside it; stacked one by one, or a split were held twice."""
+
+    def __init__(self, source: Sequence[dict[str, Any]]):
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, n: Any) -> Any:
+        record = self._source[n]
+        return record | {"hu": stacked(record["hu"], record["beside"])}
+
+
+def _opened(directory: pathlib.Path, part: str, neighbours: bool) -> Sequence[dict[str, Any]]:
+    source = data_source(directory, part)
+    return _Stacked(source) if neighbours else source
 
 
 def _array(values: Any) -> np.ndarray:

@@ -14,12 +14,14 @@ from wsns.data.readers.selection import Reading, count_positives
 from wsns.data.records.scan import Rules
 from wsns.data.records.split import split
 from wsns.data.source import open_source
+from wsns.data.twin import appearance
 from wsns.data.volume import Source
 from wsns.errors import InputError
 from wsns.progress import Progress
 
 _LEAST = {
     "crop": 32, "agreement": 1, "min_readers": 1, "max_nodules": 1, "max_scans": 0, "workers": 0, "agreement_share": 0,
+    "neighbours": 0,
 }  # fmt: skip
 
 
@@ -29,14 +31,17 @@ class Options(Reading):
 
     manual_dir: str = ""
     exclude: str = ""
+    held_out: bool = False
     max_scans: int = 0
     thickness: tuple[float, float] = (0.0, 10.0)
     one_scan_per_patient: bool = False
     seed: int = 0
     crop: int = 384
+    neighbours: float = 0.0
     consensus: str = "staple"
     workers: int = 0
     twin_seed: int = 0
+    twin: appearance.Ranges = appearance.RANDOMISED
 
     @property
     def reading(self) -> Reading:
@@ -47,7 +52,7 @@ class Options(Reading):
     @property
     def rules(self) -> Rules:
         """The part that settles a scan's records."""
-        return Rules(self.reading, self.consensus, self.crop, self.seed)
+        return Rules(self.reading, self.consensus, self.crop, self.seed, self.neighbours)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +77,10 @@ def options(config: Mapping[str, Any]) -> Options:
         InputError: if a field has no legal value.
     """
     names = [field.name for field in dataclasses.fields(Options)]
-    made = Options(**{name: config[name] for name in names if name in config})
+    given = {name: config[name] for name in names if name in config}
+    if "twin" in given:
+        given["twin"] = appearance.from_config(given["twin"])
+    made = Options(**given)
     low, high = made.thickness
     made = dataclasses.replace(made, thickness=(low, high))
     for name, legal in (("consensus", RULES), ("contour", CONTOURS)):
@@ -105,6 +113,7 @@ def make_plan(
         choice.manual_dir,
         database,
         seed=choice.twin_seed,
+        looks=choice.twin,
         cache=cache,
         workers=choice.workers,
         progress=lambda files: progress(files, "DICOM headers"),
@@ -123,7 +132,8 @@ def make_plan(
         by_patient[scans[uid].patient] += number
     missing = tuple(uid for uid in wanted if uid not in present)
     source = found if every else found.only(uid for uid, number in positives.items() if number)
-    return Plan(source, scans, positives, split(by_patient, choice.seed), missing)
+    parts = dict.fromkeys(sorted(by_patient), "test") if choice.held_out else split(by_patient, choice.seed)
+    return Plan(source, scans, positives, parts, missing)
 
 
 def candidates(scans: Mapping[str, Scan], choice: Options) -> dict[str, Scan]:

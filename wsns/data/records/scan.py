@@ -11,6 +11,7 @@ from wsns.data.lungs.segment import segment
 from wsns.data.readers.annotations import Cluster, Scan, cluster
 from wsns.data.readers.consensus import consensus
 from wsns.data.readers.selection import Reading, negatives, select
+from wsns.data.records.neighbours import nearest
 from wsns.data.records.picture import check_picture
 from wsns.data.records.slices import MAX_READERS, NAMES, OVERVIEW, OVERVIEW_STEP, OVERVIEW_WINDOW, Slices
 from wsns.data.volume import AIR_HU, Volume
@@ -21,13 +22,15 @@ class Rules:
     """What settles a scan's records.
 
     `reading`: what counts as a nodule; `consensus`: rule of `wsns.data.readers.consensus`; `crop`: side of the square
-    crop in pixels; `seed`: of the negatives.
+    crop in pixels; `seed`: of the negatives; `neighbours`: how many mm below and above the slices lie that go with
+    each slice, 0 for none.
     """
 
     reading: Reading = dataclasses.field(default_factory=Reading)
     consensus: str = "staple"
     crop: int = 384
     seed: int = 0
+    neighbours: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +176,7 @@ def _record(
     beyond = np.count_nonzero((nodules > 0) & ~hull(inside, scan.spacing)) if count else 0
     return {
         "hu": crop(hu, origin, rules.crop, AIR_HU),
+        "beside": _beside(volume, origin, k, rules),
         "lungs": inside,
         "nodules": nodules,
         "overview": overview(hu),
@@ -192,6 +196,13 @@ def _record(
         "outside_crop": np.int32(np.count_nonzero(found.labels) - np.count_nonzero(nodules)),
         "outside_hull": np.int32(beyond),
     }
+
+
+def _beside(volume: Volume, origin: tuple[int, int], k: int, rules: Rules) -> np.ndarray:
+    """Returns what `Slices` calls `beside`, of slice `k`."""
+    found = nearest(volume.z, k, rules.neighbours) if rules.neighbours else ()
+    crops = [crop(volume.hu[n], origin, rules.crop, AIR_HU) for n in found]
+    return np.array(crops, np.int16).reshape(-1, rules.crop, rules.crop)
 
 
 def _nodules(

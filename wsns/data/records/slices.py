@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 """Of the records' content; records of another version are built anew."""
 
 OVERVIEW = 256
@@ -20,6 +20,8 @@ class Slices:
     """N slices, in order of patient, series and z; M is the number of nodules that the reading allows in a slice.
 
     hu: (N, S, S) int16 Hounsfield units.
+    beside: (N, 2, S, S) int16 HU, the same crop of the slices below and above, at the distance that the records were
+        made with; (N, 0, S, S) in records without.
     lungs: (N, S, S) uint8, 0, 1, 2: none, the lung at low x, the lung at high x.
     nodules: (N, S, S) uint8, the readers' consensus with instance labels 1..n; 0 is none.
     overview: (N, 256, 256) uint8, every second pixel of the whole slice, −1000 to 400 HU as 0 to 255.
@@ -40,6 +42,7 @@ class Slices:
     """
 
     hu: np.ndarray
+    beside: np.ndarray
     lungs: np.ndarray
     nodules: np.ndarray
     overview: np.ndarray

@@ -7,16 +7,22 @@ import numpy as np
 from wsns.data.twin.anatomy import Anatomy, lung_distance
 
 _TRIALS = 160  # chests tried per scan; the second half varies the best of the first
+_TOO_DEEP = 0.3  # what a mm too far inside weighs beside one outside
 _RIM = 18.0  # mm between the lungs and the edge of the field of view
 
 
 def draw(
-    rng: np.random.Generator, z: np.ndarray, view: float, centres: np.ndarray, depths: np.ndarray
+    rng: np.random.Generator,
+    z: np.ndarray,
+    view: float,
+    centres: np.ndarray,
+    depths: np.ndarray,
+    most: np.ndarray | float = np.inf,
 ) -> Anatomy:
     """Draws a chest whose lungs hold the given nodules.
 
-    Random chests are drawn, the one that leaves the least of the nodules outside is refined by small
-    changes, and what still lies outside gets a local bulge of the lung.
+    Random chests are drawn, the one that leaves the least of the nodules outside, or too far inside, is refined by
+    small changes, and what still lies outside gets a local bulge of the lung.
 
     Args:
         rng: the source of chance.
@@ -24,14 +30,15 @@ def draw(
         view: width of the image, mm; the lungs stay inside.
         centres: (N, 3) nodule centres (x, y, z), mm.
         depths: (N,) how far inside the lungs each centre should lie, mm; half of it is made sure of.
+        most: (N,) how far inside at most, mm, as far as other nodules allow it.
     """
     best = _random(rng, z, view)
-    miss = _outside(best, centres, depths)
+    miss = _misplaced(best, centres, depths, most)
     for trial in range(_TRIALS):
         if miss == 0:
             break
         other = _random(rng, z, view) if trial < _TRIALS // 2 else _varied(best, rng, z, view)
-        missed = _outside(other, centres, depths)
+        missed = _misplaced(other, centres, depths, most)
         if missed < miss:
             best, miss = other, missed
     return dataclasses.replace(best, bulges=_bulges(best, rng, centres, depths))
@@ -82,9 +89,10 @@ def _widest(view: float, centre: float) -> float:
     return view / 2 - abs(centre) - _RIM
 
 
-def _outside(a: Anatomy, centres: np.ndarray, depths: np.ndarray) -> float:
-    """Returns by how much the nodules miss their depth in the lungs, mm summed."""
-    return float(np.maximum(lung_distance(a, *centres.T) + depths, 0).sum())
+def _misplaced(a: Anatomy, centres: np.ndarray, depths: np.ndarray, most: np.ndarray | float) -> float:
+    """Returns by how much the nodules miss their depth in the lungs, mm summed; too far inside weighs less."""
+    distance = lung_distance(a, *centres.T)
+    return float((np.maximum(distance + depths, 0) + _TOO_DEEP * np.maximum(-distance - most, 0)).sum())
 
 
 def _bulges(a: Anatomy, rng: np.random.Generator, centres: np.ndarray, depths: np.ndarray) -> np.ndarray:

@@ -62,10 +62,10 @@ def paint(rng: np.random.Generator, scan: Scan, cluster: Cluster, blur: float) -
     mean = np.pad(cluster.masks.mean(axis=0, dtype=np.float32), [(m, m) for m in _MARGIN])
     gap = float(np.median(np.diff(scan.z)))
     across = np.hypot(blur / scan.spacing, 0.6)
-    spread = (np.hypot(0.5, 0.29 * scan.thickness) / gap, across, across)
+    spread = (np.hypot(0.6, 0.36 * scan.thickness) / gap, across, across)
     soft = gaussian_filter(mean, spread, truncate=2.5)
     subtlety = float(np.median([a.subtlety for a in cluster.annotations]))
-    weight = np.clip((soft - 0.25) / 0.75, 0, 1) * (0.65 + 0.07 * subtlety)
+    weight = np.clip((soft - 0.22) / 0.78, 0, 1) * (0.65 + 0.07 * subtlety)
     texture = float(np.median([a.texture for a in cluster.annotations]))
     grain = gaussian_filter(rng.normal(size=mean.shape).astype(np.float32), (0.5, 1.5, 1.5))
     grain /= grain.std() + 1e-6

@@ -17,7 +17,7 @@ _BOXES = (
     300,
     512,
 )  # px; every capsule is drawn in the smallest that holds it
-_THINNEST = 0.55  # mm
+_THINNEST = 0.3  # mm
 _AT_ONCE = 200_000  # pixels evaluated in one go, so that temporaries stay in cache
 
 
@@ -57,7 +57,7 @@ def grow(rng: np.random.Generator, points: np.ndarray, root: np.ndarray, leaf: f
     """Grows a tree from a root to every point, by recursive bisection of the points.
 
     Each group of points gets a branch from its parent's end half way to its own middle and is then split
-    at the median of its widest direction. A branch that feeds n points has radius leaf * n^(1/2.7).
+    at the median of its widest direction. A branch that feeds n points has radius leaf * n^(1/3).
 
     Args:
         rng: the source of chance.
@@ -74,7 +74,7 @@ def grow(rng: np.random.Generator, points: np.ndarray, root: np.ndarray, leaf: f
         middle = np.add.reduceat(points, offsets) / counts[:, None]
         reach = np.where(counts == 1, 1.0, rng.uniform(0.35, 0.65, len(counts)))[:, None]
         ends = starts + reach * (middle - starts)
-        pieces.append((starts, ends, np.maximum(leaf * counts ** (1 / 2.7), _THINNEST)))
+        pieces.append((starts, ends, np.maximum(leaf * counts ** (1 / 3), _THINNEST)))
         points, counts, starts = _bisect(points, counts, offsets, ends)
     start, end, radius = (np.concatenate(column) for column in zip(*pieces))
     start, end, radius = _bend(rng, start, end, radius)

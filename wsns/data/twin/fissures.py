@@ -1,0 +1,51 @@
+"""The lungs' fissures: thin sheets that show as a faint line, or as a band where a thick slice cuts them at a slant."""
+
+import dataclasses
+
+import numpy as np
+
+from wsns.data.twin.anatomy import Anatomy
+
+_SHEET = 0.8  # mm, what a fissure and the lung pressed against it are thick
+DENSITY = 320.0
+"""HU that a fissure stands out by where it fills a pixel."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fissure:
+    """A bowed oblique plane in one lung: `side` is −1 for the right, 1 for the left, `at` its y at the lung's middle.
+
+    `rise` says how much farther back it lies per mm upwards, `turn` per mm outwards, and `bow` how much it is bent.
+    """
+
+    side: int
+    at: float
+    rise: float
+    turn: float
+    bow: float
+
+
+def draw(rng: np.random.Generator) -> tuple[Fissure, ...]:
+    """Draws the major fissure of each lung."""
+    return tuple(
+        Fissure(
+            side, rng.uniform(-18, 18), rng.uniform(0.5, 1.1), rng.uniform(-0.35, 0.15), rng.normal(0, 0.003)
+        )
+        for side in (-1, 1)
+    )
+
+
+def distance(a: Anatomy, fissures: tuple[Fissure, ...], x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
+    """Returns the distance (mm, in the slice) to the fissure of each side: broadcast x (1, X) and y (Y, 1), in mm."""
+    dx, dy, dz = x - a.centre[0], y - a.centre[1], z - (a.base + 0.5 * (a.apex - a.base))
+    sides = []
+    for f in fissures:
+        out = np.abs(dx) - 0.5 * a.half[0]
+        sides.append(np.abs(dy - f.at - f.rise * dz - f.turn * out - f.bow * out * out))
+    return np.where(dx < 0, *sides)
+
+
+def weight(away: np.ndarray, rise: float, thickness: float, blur: float) -> np.ndarray:
+    """Returns how much of a pixel so far away (mm) the sheet fills, averaged over the slice's thickness."""
+    spread = np.float32(np.hypot(1.5 * blur, 0.5 * rise * thickness))
+    return np.maximum(1 - away / (2 * spread), 0) * np.float32(_SHEET / (2 * spread))

@@ -1,0 +1,90 @@
+"""Starts that ship with the project in place of ImageNet's: made from drawn pictures, at 1/8 of VGG16's width."""
+
+import dataclasses
+import io
+import json
+import pathlib
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from wsns.errors import InputError
+from wsns.models.weight_files import LAYERS, PARTS, Layers
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """An embedded start: its file and config, and in words what the network was taught."""
+
+    file: str
+    config: str
+    taught: str
+    heads: bool
+
+
+STARTS = {
+    "shapes": Start(
+        "shapes_trunk.npz",
+        "configs/pretrain_shapes.py",
+        "shapes trunk (not ImageNet: {patches} drawn patches, version {version}; it was told where blobs lie)",
+        False,
+    ),
+    "patches": Start(
+        "patches_trunk.npz",
+        "configs/pretrain_patches.py",
+        "patches start (not ImageNet: {patches} patches of synthetic chests, version {version}; trunk and heads were "
+        "told where their procedural nodules lie)",
+        True,
+    ),
+}
+
+
+def pack(params: Mapping[str, Any], made_by: Mapping[str, Any], *, heads: bool) -> bytes:
+    """Returns a trunk, with its heads and classifier if so, as the bytes of an `.npz` file in half precision.
+
+    `made_by` is a note of how it was made.
+    """
+    arrays: dict[str, Any] = {
+        f"{layer}/{part}": np.asarray(params[layer][part], np.float16)
+        for layer in params
+        if heads or layer in LAYERS
+        for part in PARTS
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, made_by=np.array(json.dumps(made_by, sort_keys=True)), **arrays)
+    return buffer.getvalue()
+
+
+def read(name: str, path: str = "") -> tuple[Layers, str]:
+    """Reads an embedded start, or another file of its kind.
+
+    Args:
+        name: of `STARTS`.
+        path: of another file; empty for the embedded one.
+
+    Returns:
+        The layers in single precision, and what the start is in words for a report.
+
+    Raises:
+        InputError: if the file is not there or not what it should be.
+    """
+    start = STARTS[name]
+    file_path = pathlib.Path(path) if path else pathlib.Path(__file__).with_name(start.file)
+    how = f"make it with `python main.py --config={start.config}`"
+    if not file_path.exists():
+        raise InputError(f"{file_path}: no such file; {how}")
+    try:
+        # Opened here, because np.load leaves a damaged file open.
+        with file_path.open("rb") as raw, np.load(raw) as file:
+            wanted = {*LAYERS, *(layer for layer, _, _ in (key.partition("/") for key in file.files))}
+            layers: Layers = {
+                layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in PARTS}
+                for layer in sorted(wanted - {"made_by"})
+            }
+            return layers, start.taught.format(**json.loads(str(file["made_by"])))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{file_path}: is no start on {name}; {how}, or set model.start='imagenet'"
+        ) from error

@@ -1,0 +1,105 @@
+"""The report's opening where networks that learned from synthetic scans are tried on real ones."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from wsns.evaluation.findings import NEAR_MM
+from wsns.evaluation.transfer import Line
+from wsns.evaluation.transfer_text import remarks, tables
+from wsns.report import markup, views
+from wsns.report.views import SliceView
+
+HEADING = "Trained on synthetic scans, tried on real ones"
+COLUMNS = 3
+PER_FIGURE = 12
+"""Nodules."""
+PEAK = "white"
+EDGE = withStroke(linewidth=3.5, foreground="black")
+"""Around the peak's cross, which must be seen on any ground."""
+
+
+class NoduleView(NamedTuple):
+    """A nodule's largest slice with the 1-GAP map and its result, where the map's peak is, and what to say of it."""
+
+    view: SliceView
+    peak: tuple[int, int]
+    words: str
+
+
+def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes]) -> str:
+    """Returns the opening: what was done, all tables, and every nodule.
+
+    Args:
+        lines: of all methods.
+        start: what training started from, in words.
+        pictures: PNGs of the nodules.
+    """
+    shown = [markup.table(table.title, table.heads, table.rows) for table in tables(lines)]
+    caption = (
+        "Every real nodule in its largest slice, with the first seed's 1-GAP network. Left the map and its peak "
+        "(cross); right what the white square holds, enlarged: the readers' consensus (blue, dashed) and the fine "
+        f"result (orange). Found: the peak lies within {NEAR_MM:g} mm."
+    )
+    alt = "Slices with activation map, peak, consensus and result; below each in words whether the nodule was found."
+    nodules = [markup.picture(png, alt, caption if not n else "Continued.") for n, png in enumerate(pictures)]
+    return markup.section(HEADING, markup.bullets(remarks(lines, start), style="notes"), *shown, *nodules)
+
+
+def notice(start: str) -> str:
+    """Returns the opening of a further seed's report, which the first one's sums up."""
+    return markup.section(
+        HEADING,
+        markup.paragraph(
+            "The networks were trained on synthetic scans only (the LIDC twin), one seed of several; training started "
+            f"from: {start}. The real scans below were held out whole."
+        ),
+    )
+
+
+def nodule_figures(nodules: Sequence[NoduleView]) -> list[Figure]:
+    """Draws nodules, two panels each, a dozen per figure."""
+    return [_figure(nodules[first : first + PER_FIGURE]) for first in range(0, len(nodules), PER_FIGURE)]
+
+
+def _figure(nodules: Sequence[NoduleView]) -> Figure:
+    rows = -(-len(nodules) // COLUMNS)
+    figure = Figure(figsize=(11.0, 0.4 + 2.35 * rows), layout="constrained")
+    panels = figure.subplots(rows, 2 * COLUMNS, squeeze=False).reshape(-1, 2)
+    for pair, nodule in zip(panels, nodules, strict=False):
+        _nodule(pair[0], pair[1], nodule)
+    for axes in panels[len(nodules) :].ravel():
+        axes.set_axis_off()
+    keys = [
+        Line2D([], [], color=views.CONSENSUS, linestyle="dashed", label="consensus"),
+        Line2D([], [], color=views.RESULT, label="fine result"),
+        Line2D([], [], color=PEAK, marker="x", linestyle="none", label="the map's peak"),
+    ]
+    figure.legend(
+        handles=keys, loc="outside lower center", ncols=3, fontsize=8, facecolor="#333333", labelcolor="white"
+    )
+    return figure
+
+
+def _nodule(whole: Axes, near: Axes, nodule: NoduleView) -> None:
+    view, (row, column) = nodule.view, nodule.peak
+    box = views.zoom_box(view, view.consensus)
+    views.show_slice(whole, view.hu)
+    nam = view.nams.get(1)
+    if nam is not None:
+        views.heat(whole, nam if view.hull is None else np.where(view.hull, nam, 0))
+    views.square(whole, box)
+    views.show_slice(near, view.hu)
+    views.outline(near, view.results.get("1-GAP fine"), views.RESULT)
+    views.outline(near, view.consensus, views.CONSENSUS, style="dashed")
+    for axes in (whole, near):
+        axes.plot(column, row, "x", color=PEAK, markersize=7, markeredgewidth=1.8, path_effects=[EDGE])
+    views.zoom(whole, (0, 0, len(view.hu)))
+    views.zoom(near, box)
+    whole.set_title(view.title.replace(", ", "\n", 1), fontsize=7.5, loc="left")
+    near.set_title(nodule.words, fontsize=7.5, loc="left")

@@ -1,0 +1,54 @@
+"""The step 'real', with which a run on the twin ends if `config.real` is set: its networks are tried on real scans."""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from wsns import tasks
+from wsns import workdir as files
+from wsns.errors import InputError
+from wsns.tasks import trial_runs
+from wsns.tasks.readings import Trial
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses real scans beside real scans.
+
+    Raises:
+        InputError: if the run itself is on an archive.
+    """
+    if config.real and config.data.manual_dir:
+        raise InputError(
+            f"config.real={config.real!r} is for a run on the twin, and config.data.manual_dir is set too: "
+            "leave one of the two empty"
+        )
+
+
+def prepare(config: ConfigDict, workdir: pathlib.Path) -> None:
+    """Builds the records of the real scans, before anything is trained.
+
+    Raises:
+        InputError: if the scans are not as they must be, or the run's own records hold a patient of theirs.
+    """
+    folder = workdir / "real"
+    tasks.ensure_records(trial_runs.real_config(config, config.real), folder, files.Stamps(folder))
+    found = trial_runs.patients(folder)
+    shared = sorted(set(found) & set(trial_runs.patients(workdir)))
+    if shared:
+        raise InputError(
+            f"the twin holds nodules of {', '.join(shared)}, whose scans are in {config.real}: they would be no test; "
+            f"leave them out with --config.data.exclude={trial_runs.excluded(config, found)}"
+        )
+
+
+def real(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+    """Tries the run's networks on the real scans: writes `transfer.*` and `real/report.html`, and prints the figures.
+
+    Args:
+        config: of the run.
+        workdir: the run's folder.
+        stamps: not used: the real scans' folder has its own.
+    """
+    trial = Trial(config, workdir)
+    trial_runs.finish([trial], config.real, workdir)
+    print(f"report: {trial.real / 'report.html'}")
