@@ -10,13 +10,14 @@ from wsns.data.lungs.hull import hull
 from wsns.data.records import input as records
 from wsns.evaluation.cases import FINE, Case, read_cases
 from wsns.evaluation.transfer import REAL, Reading, largest_slices
-from wsns.evaluation.transfer_data import FIRST
 from wsns.report import views
 from wsns.report.transfer import NoduleView, nodule_figures
 from wsns.tasks.finished import Run, row_of, view
 from wsns.tasks.readings import Trial, nam_name
 from wsns.tasks.segment import NAM_STEP
 
+DRAWN = "1-GAP"
+"""Whose map is drawn: it detects and screens for all variants."""
 MOST = 120
 """Nodules that are drawn, the largest first: a page of thousands would not open."""
 
@@ -29,7 +30,7 @@ def draw(trial: Trial, config: ConfigDict, readings: Sequence[Reading]) -> list[
         config: of these.
         readings: of all seeds.
     """
-    own = [reading for reading in readings if reading.where == REAL and reading.method == FIRST]
+    own = [reading for reading in readings if reading.where == REAL and reading.method == DRAWN]
     hits: dict[tuple[str, float], list[int]] = {}
     for reading in own:
         hits.setdefault((reading.series, reading.z), []).append(reading.hit or 0)
