@@ -140,7 +140,7 @@ def untrained(flags: argparse.Namespace) -> Given:
         InputError: if the folder holds no scan that can be used.
     """
     found = nodule_slices(flags.manual_dir, SCANS, -(-flags.slices // SCANS))
-    slices = method_input(found.take(np.arange(min(flags.slices, len(found)))))
+    slices = method_input(found.take(np.arange(min(flags.slices, len(found)))), "same")
     ready = functools.partial(prepare, size=flags.size, window=(-1000.0, 400.0), preprocessing=LUNG)
     networks = {}
     for gaps in (1, 2, 3):

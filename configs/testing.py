@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     config.model.width = 1 / 16
     config.model.size = 128
     config.model.start = "random"
+    config.train.rates = (3e-3, 3e-3, 3e-3)
     config.train.epochs = 1
     config.train.batch = 10
     config.unet.width = 1 / 32

@@ -124,7 +124,7 @@ def test_a_negative_distance_is_refused():
 def test_the_method_is_given_them_if_its_networks_see_them(built):
     slices = records_input.load(built, "test")
     np.testing.assert_array_equal(method_input(slices, "neighbours").seen, stacked(slices.hu, slices.beside))
-    assert method_input(slices).seen is slices.hu
+    assert method_input(slices, "same").seen is slices.hu
     without = dataclasses.replace(slices, beside=slices.beside[:, :0])
     with pytest.raises(InputError, match=r"these records hold no slices below and above"):
         method_input(without, "neighbours")

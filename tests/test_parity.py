@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import vgg_files
 
-from wsns.models import pretrained, vgg
+from wsns.models import pretrained, vgg, weight_files
 from wsns.models.preprocess import KERAS, TORCHVISION, prepare
 
 SIZE = 64
@@ -85,7 +85,7 @@ def activations(hu, trunk):
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), start)
     params = pretrained.with_trunk(zeros, trunk)
     got = jax.jit(module.apply)({"params": params}, images).activations
-    convolutions = {name: got[name] for name in pretrained.LAYERS}
+    convolutions = {name: got[name] for name in weight_files.LAYERS}
     pools = {
         f"pool{b}": vgg.max_pool(got[f"conv{b}_{depth}"]) for b, (_, depth) in enumerate(vgg.BLOCKS, start=1)
     }

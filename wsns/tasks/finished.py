@@ -65,7 +65,9 @@ def showcase(cases: Sequence[Case], variant: int) -> Case:
         raise InputError(
             "no slice with one nodule was detected in this run: train longer, or open another run"
         )
-    return max(fine, key=lambda case: (case.dice or 0) - coarse[case.series, case.z])
+    # Where no candidate meets the nodule there is nothing to show of a choice.
+    shown = [case for case in fine if case.best_dice] or fine
+    return max(shown, key=lambda case: (case.dice or 0) - coarse[case.series, case.z])
 
 
 def row_of(slices: Slices, case: Case) -> int:

@@ -80,7 +80,7 @@ def weak_networks(
     return networks, functools.partial(first, chunk=options.copies)
 
 
-def method_input(slices: Slices, channels: str = "same") -> pipeline.Slices:
+def method_input(slices: Slices, channels: str) -> pipeline.Slices:
     """Returns what the method is told of slices: never an outline, but whether there may be two nodules.
 
     Args:
