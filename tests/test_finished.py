@@ -1,5 +1,7 @@
 """A finished run, opened again."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -35,6 +37,9 @@ def test_showcase_is_where_screening_gained_most():
     ]
     assert finished.showcase(cases, 2) == cases[3]
     assert finished.showcase(cases, 3).z == 1.0
+    chosen = [case(z, f"1-GAP {kind}", 0.0) for z in (1.0, 2.0) for kind in ("coarse", "fine")]
+    chosen[3] = dataclasses.replace(chosen[3], same_object=0)
+    assert finished.showcase(chosen, 1).z == 2.0
     missed = [case(1.0, f"1-GAP {kind}", 0.0, detected=0) for kind in ("coarse", "fine")]
     with pytest.raises(InputError, match="no slice with one nodule was detected"):
         finished.showcase(missed, 1)

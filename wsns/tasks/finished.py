@@ -65,8 +65,8 @@ def showcase(cases: Sequence[Case], variant: int) -> Case:
         raise InputError(
             "no slice with one nodule was detected in this run: train longer, or open another run"
         )
-    # Where no candidate meets the nodule there is nothing to show of a choice.
-    shown = [case for case in fine if case.best_dice] or fine
+    # Where there is no candidate there is nothing to show of a choice.
+    shown = [case for case in fine if case.same_object is not None] or fine
     return max(shown, key=lambda case: (case.dice or 0) - coarse[case.series, case.z])
 
 
