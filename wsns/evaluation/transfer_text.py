@@ -39,7 +39,7 @@ def remarks(lines: Sequence[Line], start: str) -> list[str]:
     seeds = max(len(line.seeds) for line in lines)
     said = [
         "The networks were trained on synthetic scans only (the LIDC twin), none of them made from a scan under "
-        f"test; training started from: {start}. Nothing was trained or chosen on the real scans.",
+        f"test; training started from: {start}. Nothing was trained on the real scans.",
         f"AUC and accuracy (at {THRESHOLD:g}): slices with a nodule from those without. Hit: in a slice with a "
         f"nodule the map's highest pixel in the lungs' closed hull lies within {NEAR_MM:g} mm of one. Chance: the "
         "share of the hull within that distance. Nodules hit: those that are hit in their largest slice.",
