@@ -21,7 +21,6 @@ def get_config() -> ConfigDict:
     config.train.batch = 30
     config.train.epochs = 10
     config.train.flip = True
-    config.train.choose = "accuracy"
     config.pretrain = ConfigDict()
     # What is drawn: 'shapes', or 'patches' of synthetic chests with procedural nodules.
     config.pretrain.on = "shapes"

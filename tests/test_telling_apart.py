@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from wsns.errors import InputError
 from wsns.evaluation.likeness import telling_apart
-from wsns.evaluation.likeness.classifier import PENALTY, auc, design, fit
+from wsns.evaluation.likeness.classifier import PENALTY, design, fit
 from wsns.evaluation.likeness.telling_apart import Crops, tell_apart
 
 NAMES = ("a", "b", "c")
@@ -31,7 +31,12 @@ def test_the_auc_is_scikit_learns():
     for _ in range(5):
         one, other = rng.integers(0, 6, 30) + 1.0, rng.integers(0, 6, 41)
         labels, scores = np.repeat([1, 0], [30, 41]), np.concatenate([one, other])
-        assert auc(one, other) == pytest.approx(roc_auc_score(labels, scores))
+        assert telling_apart._pairs([one], [other]) == pytest.approx(roc_auc_score(labels, scores))
+
+
+def test_every_real_scan_meets_every_synthetic_one():
+    found = telling_apart._pairs([np.array([1.0, 3.0]), np.array([2.0])], [np.array([2.0, 0.0, 9.0])])
+    np.testing.assert_allclose(found, [[3 / 6], [1.5 / 3]])
 
 
 def test_the_classifier_is_scikit_learns():
@@ -52,7 +57,11 @@ def test_squares_tell_what_only_spreads_and_a_constant_feature_does_no_harm():
     rng = np.random.default_rng(2)
     one, other = rng.normal(size=(300, 2)) * [3, 0], rng.normal(size=(300, 2)) * [1, 0]
     made = fit(one, other)
-    assert auc(made.score(one), made.score(other)) > 0.75 > 0.6 > auc(one[:, 0], other[:, 0])
+    told, alone = (
+        telling_apart._pairs([a], [b])[0, 0]
+        for a, b in ((made.score(one), made.score(other)), (one[:, 0], other[:, 0]))
+    )
+    assert told > 0.75 > 0.6 > alone
 
 
 def test_equal_kinds_cannot_be_told_apart():

@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from wsns.evaluation import transfer_data, transfer_text
 from wsns.evaluation.bootstrap import nested_weights
-from wsns.evaluation.transfer import LUNG_AREA, REAL, TWIN, Reading, largest_slices, measure, scan_names
+from wsns.evaluation.scan_names import scan_names
+from wsns.evaluation.transfer import LUNG_AREA, REAL, TWIN, Reading, largest_slices, measure
 from wsns.report.transfer import notice, section
 
 WORDS = {"source": "LIDC-IDRI (real scans)", "start": "a start <of> numbers"}
@@ -193,8 +194,8 @@ def test_largest_slices_and_the_names_of_scans():
     assert {key: row.z for key, row in largest_slices(rows).items()} == {
         ("1.A", 1): 1.0, ("1.A.123456789", 1): 6.0,
     }  # fmt: skip
-    assert scan_names([*rows, reading(0, 0, 0.1, patient="B")]) == {
-        "A 1.A": "1.A", "A 456789": "1.A.123456789", "B": "1.B",
+    assert scan_names([("A", "1.A"), ("A", "1.A.123456789"), ("B", "1.B"), ("A", "1.A")]) == {
+        "1.A": "A 1.A", "1.A.123456789": "A 456789", "1.B": "B",
     }  # fmt: skip
 
 

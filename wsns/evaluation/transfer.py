@@ -11,6 +11,7 @@ from wsns.evaluation.bootstrap import Estimate, estimate, nested_weights
 from wsns.evaluation.classifier import rates
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.metrics import ratio
+from wsns.evaluation.scan_names import scan_names
 
 TWIN, REAL = "twin", "real"
 """Where slices are from: the validation split of the twin, on which epochs are chosen, and the real scans."""
@@ -135,15 +136,6 @@ def largest_slices(readings: Sequence[Reading]) -> dict[tuple[str, int], Reading
     return largest
 
 
-def scan_names(slices: Sequence[Reading]) -> dict[str, str]:
-    """Returns the series by what to call it: its patient, with the UID's end where that has several scans."""
-    scans = sorted({(row.patient, row.series) for row in slices})
-    times = collections.Counter(patient for patient, _ in scans)
-    return {
-        patient if times[patient] == 1 else f"{patient} {series[-6:]}": series for patient, series in scans
-    }
-
-
 def _by_method(readings: Sequence[Reading]) -> dict[str, list[list[Reading]]]:
     """Returns each method's readings, one list per seed, all in one order of slices."""
     methods: dict[str, dict[int, list[Reading]]] = collections.defaultdict(dict)
@@ -177,7 +169,7 @@ def _groups(slices: Sequence[Reading]) -> dict[str, np.ndarray]:
         if of_size.any():
             found[name] = of_size | negative
     series = np.array([row.series for row in slices])
-    for name, uid in scan_names(slices).items():
+    for uid, name in scan_names(sorted((row.patient, row.series) for row in slices)).items():
         found[name] = series == uid
     return found
 

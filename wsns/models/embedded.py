@@ -78,10 +78,10 @@ def read(name: str, path: str = "") -> tuple[Layers, str]:
     try:
         # Opened here, because np.load leaves a damaged file open.
         with file_path.open("rb") as raw, np.load(raw) as file:
-            wanted = {*LAYERS, *(layer for layer, _, _ in (key.partition("/") for key in file.files))}
+            heads = {key.split("/")[0] for key in file.files if "/" in key}
             layers: Layers = {
                 layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in PARTS}
-                for layer in sorted(wanted - {"made_by"})
+                for layer in sorted(heads.union(LAYERS))
             }
             return layers, start.taught.format(**json.loads(str(file["made_by"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:

@@ -44,10 +44,11 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
     """Returns the trunk that a config asks for.
 
     Args:
-        start: 'imagenet', 'imagenet-partial' (as many of its layers as a file has), 'shapes' (embedded) or 'random'.
+        start: 'imagenet', 'imagenet-partial' (as many of its layers as a file has), 'shapes' or 'patches' (embedded)
+            or 'random'.
         weights: for 'imagenet' VGG16's weights in a file of Keras, NumPy, PyTorch or safetensors, empty for
-            `IMAGENET_FILE`; for 'imagenet-partial' such a file, which lacks some; for 'shapes' another such trunk,
-            empty for the embedded one.
+            `IMAGENET_FILE`; for 'imagenet-partial' such a file, which lacks some; for 'shapes' and 'patches'
+            another such file, empty for the embedded one.
 
     Raises:
         InputError: for another word, or a file that is not there or not what it should be.

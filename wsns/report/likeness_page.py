@@ -28,7 +28,7 @@ def render(
     """Returns the page, with everything in it.
 
     Args:
-        table: figures by column and name, as by `wsns.evaluation.likeness_text.columns`.
+        table: figures by column and name, as by `wsns.evaluation.likeness.text.columns`.
         verdict: how well crops are told apart.
         real: the real scans.
         twin: those of the twin.

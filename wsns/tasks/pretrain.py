@@ -1,7 +1,6 @@
 """The task 'pretrain': makes the starts that ship with the project in place of ImageNet's."""
 
 import json
-import os
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -114,7 +113,7 @@ def _patches(config: ConfigDict, count: int) -> Iterator[tuple[np.ndarray, np.nd
     common = size, config.data.crop // size, appearance.from_config(config.data.twin), beside
     portions = -(-count // (CHESTS * patches.PER_CHEST))
     given = [_Chests(100_000 * config.seed + number, *common) for number in range(portions)]
-    with pool(min(cores(config.data.workers), os.cpu_count() or 1)) as processes:
+    with pool(cores(config.data.workers)) as processes:
         yield from processes.map(_chests, given)
 
 

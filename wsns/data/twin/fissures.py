@@ -13,12 +13,11 @@ DENSITY = 320.0
 
 @dataclasses.dataclass(frozen=True)
 class Fissure:
-    """A bowed oblique plane in one lung: `side` is −1 for the right, 1 for the left, `at` its y at the lung's middle.
+    """A bowed oblique plane in one lung: `at` is its y at the lung's middle.
 
     `rise` says how much farther back it lies per mm upwards, `turn` per mm outwards, and `bow` how much it is bent.
     """
 
-    side: int
     at: float
     rise: float
     turn: float
@@ -26,12 +25,10 @@ class Fissure:
 
 
 def draw(rng: np.random.Generator) -> tuple[Fissure, ...]:
-    """Draws the major fissure of each lung."""
+    """Draws the major fissure of each lung, the right one first."""
     return tuple(
-        Fissure(
-            side, rng.uniform(-18, 18), rng.uniform(0.5, 1.1), rng.uniform(-0.35, 0.15), rng.normal(0, 0.003)
-        )
-        for side in (-1, 1)
+        Fissure(rng.uniform(-18, 18), rng.uniform(0.5, 1.1), rng.uniform(-0.35, 0.15), rng.normal(0, 0.003))
+        for _ in range(2)
     )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wsns.data.readers.annotations import Cluster, Scan
+from wsns.data.records.neighbours import nearest
 from wsns.data.twin import anatomy, appearance, procedural
 from wsns.data.twin import fit as twin_fit
 from wsns.data.twin.nodules import paint
@@ -61,10 +62,10 @@ def _chest(
     hu, masks = [], []
     for level in rng.uniform(0.03, 0.97, SLICES):
         k = int(np.abs(z - (chest.base + level * (chest.apex - chest.base))).argmin())
-        k = min(max(k, round(beside / gap)), len(z) - 1 - round(beside / gap))
         clusters = _nodules(rng, scan, chest, k)
         painted = [paint(rng, scan, own, blur) for own in clusters]
-        levels = [k] if not beside else [k + round(step * beside / gap) for step in (-1, 0, 1)]
+        below, above = nearest(z, k, beside)
+        levels = [below, k, above] if beside else [k]
         planes = np.stack([renderer.slice(n, painted) for n in levels])
         mask = _mask(clusters, k)
         for corner in _corners(rng, chest, scan, k, mask, size * factor):

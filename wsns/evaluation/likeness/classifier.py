@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 PENALTY = 0.01
 """On half the squared weights, beside the mean log loss."""
@@ -52,9 +52,3 @@ def design(features: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.nd
     """Returns (N, 1 + 2 F): a constant, the standardised features, and their squares."""
     standard = np.clip((features - centre) / scale, -_FARTHEST, _FARTHEST)
     return np.concatenate([np.ones((len(features), 1)), standard, standard**2], axis=1)
-
-
-def auc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Returns how often a score of `positive` (N,) exceeds one of `negative` (M,); equal ones count half."""
-    ranks = stats.rankdata(np.concatenate([positive, negative]))[: len(positive)]
-    return float((ranks.mean() - (len(positive) + 1) / 2) / len(negative))

@@ -14,7 +14,8 @@ import numpy as np
 
 from wsns.errors import InputError
 from wsns.evaluation.bootstrap import Estimate, estimate, patient_weights
-from wsns.evaluation.likeness.classifier import auc, fit
+from wsns.evaluation.likeness.classifier import fit
+from wsns.evaluation.metrics import pair_wins
 
 GROUPS = 8
 """Of the scans of either kind, at most, that are held out in turn."""
@@ -146,7 +147,12 @@ def _without(scans: Sequence[np.ndarray], out: np.ndarray) -> np.ndarray:
 
 
 def _pairs(real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array([[auc(one, other) for other in synthetic] for one in real])
+    """Returns (real scans, synthetic scans): how often a score of one exceeds one of the other, ties ½."""
+    counts = [[len(scan) for scan in scans] for scans in (real, synthetic)]
+    group = np.concatenate([np.repeat(np.arange(len(own)), own) for own in counts])
+    label = np.repeat([1, 0], [sum(own) for own in counts])
+    wins = pair_wins(np.concatenate([*real, *synthetic]), label, group, max(map(len, counts)))
+    return wins[: len(real), : len(synthetic)] / np.outer(counts[0], counts[1])
 
 
 def _weights(shape: tuple[int, ...], draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

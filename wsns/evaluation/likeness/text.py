@@ -11,6 +11,7 @@ from wsns.evaluation.likeness.scan import ScanLook
 from wsns.evaluation.likeness.statistics import statistics
 from wsns.evaluation.likeness.telling_apart import Feature, Verdict
 from wsns.evaluation.plain_tables import text_table
+from wsns.evaluation.scan_names import scan_names
 from wsns.evaluation.table_text import interval, number
 
 MANY_SCANS = 12
@@ -39,9 +40,9 @@ def columns(real: Sequence[ScanLook], twin: Sequence[ScanLook]) -> dict[str, dic
 
 
 def names(scans: Sequence[ScanLook]) -> list[str]:
-    """Returns what to call scans: the patient, with the end of the series where a patient has two."""
-    patients = [scan.patient for scan in scans]
-    return [s.patient if patients.count(s.patient) == 1 else f"{s.patient} {s.series[-6:]}" for s in scans]
+    """Returns what to call scans, see `scan_names`."""
+    found = scan_names((scan.patient, scan.series) for scan in scans)
+    return [found[scan.series] for scan in scans]
 
 
 def cells(table: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
