@@ -152,6 +152,17 @@ def test_channels_that_cannot_be_are_refused(name, channels, neighbours, word):
         build.build(config, name)
 
 
+def test_a_start_with_heads_is_refused_for_other_channels_than_its_own():
+    config = demo.get_config()
+    config.data.neighbours, config.model.channels = 0.0, "same"
+    with pytest.raises(
+        InputError, match=r"'same': the patches start was made with 'neighbours'; make another"
+    ):
+        build.build(config, "gap1")
+    config.model.start = "shapes"
+    build.build(config, "gap1")
+
+
 def test_channels_may_be_neighbours_for_weak_networks_and_mean_nothing_to_the_unet():
     config = demo.get_config()
     config.model.channels = "neighbours"

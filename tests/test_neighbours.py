@@ -1,11 +1,6 @@
-"""The slices below and above: which they are, how they get into records, and a whole run whose networks see them."""
+"""The slices below and above: which they are, how they get into records, and how networks and method get them."""
 
 import dataclasses
-import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import ml_collections
 import numpy as np
@@ -20,7 +15,6 @@ from wsns.errors import InputError
 from wsns.tasks import records
 from wsns.tasks.trained import method_input
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 PATIENTS = ("LIDC-IDRI-0078", "LIDC-IDRI-0151", "LIDC-IDRI-0957")
 
 
@@ -128,19 +122,3 @@ def test_the_method_is_given_them_if_its_networks_see_them(built):
     without = dataclasses.replace(slices, beside=slices.beside[:, :0])
     with pytest.raises(InputError, match=r"these records hold no slices below and above"):
         method_input(without, "neighbours")
-
-
-def test_a_run_whose_networks_see_them(tmp_path):
-    """`main.py`, from the twin to masks: what the records hold is what is trained on and segmented."""
-    command = [
-        sys.executable, "main.py", "--config=configs/testing.py", f"--workdir={tmp_path}", "--config.task=segment",
-        "--config.models=('gap1',)", "--config.model.size=64", "--config.data.neighbours=3",
-        "--config.model.channels=neighbours", "--config.fit.input=stream",
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    stamp = json.loads((tmp_path / "config.json").read_text())
-    assert (stamp["data"]["neighbours"], stamp["model"]["channels"]) == (3.0, "neighbours")
-    slices = records_input.load(tmp_path / "records", "test")
-    assert slices.beside.shape[1] == 2
-    assert len(list((tmp_path / "masks").glob("*/*.npz"))) == len(slices)

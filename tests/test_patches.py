@@ -105,8 +105,20 @@ def test_a_fissure_moves_with_the_slice_and_is_a_thin_line(chest):
     places = []
     for z in (-20.0, 0.0):
         away = fissures.distance(chest, drawn, x, y, z)
-        filled = fissures.weight(away, drawn[0].rise, 1.0, 0.5)
+        filled = fissures.weight(away, fissures.rises(chest, drawn, x), 1.0, 0.5)
         assert 0 < (filled > 0).mean() < 0.05
         assert filled.max() <= 1
         places.append(away[:, 60].argmin())
     assert places[1] > places[0]
+
+
+def test_the_steeper_of_two_fissures_is_the_narrower_band_in_a_thick_slice(chest):
+    slanted, steep = fissures.Fissure(0.0, 1.1, 0.0, 0.0), fissures.Fissure(0.0, 0.5, 0.0, 0.0)
+    x, y = chest.centre[0] + np.array([[-80.0, 80.0]]), np.linspace(-120, 120, 2401)[:, None]
+    z = 0.5 * (chest.base + chest.apex)
+    away = fissures.distance(chest, (slanted, steep), x, y, z)
+    filled = fissures.weight(away, fissures.rises(chest, (slanted, steep), x), 5.0, 0.5)
+    right, left = (filled > 0).sum(axis=0)
+    assert right / left == pytest.approx(np.hypot(0.75, 2.75) / np.hypot(0.75, 1.25), rel=0.01)
+    # However it is smeared, there is as much of it.
+    np.testing.assert_allclose(filled.sum(axis=0) * 0.1, 0.8, rtol=0.01)

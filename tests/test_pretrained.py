@@ -128,7 +128,7 @@ def test_embedded_starts_fit_the_demo_and_say_what_they_are(start: str, gaps: in
 
 
 def test_heads_come_with_their_part_of_the_classifier(tmp_path):
-    made_by = {"patches": 1, "version": 1}
+    made_by = {"patches": 1, "version": 1, "channels": "same"}
     three = zeros(vgg.VGG(gaps=3, width=1 / 16))
     three["classifier"]["kernel"] = jnp.arange(3 * 64 * 2, dtype=jnp.float32).reshape(-1, 2)
     (tmp_path / "p.npz").write_bytes(embedded.pack(three, made_by, heads=True))

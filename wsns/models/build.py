@@ -65,6 +65,12 @@ def build(config: ConfigDict, name: str) -> Network:
     if name == "unet":
         return Network(UNet(width=config.unet.width, dtype=dtype), _prepare(config, LUNG), None)
     trunk = pretrained.load_trunk(model.start, model.weights)
+    if trunk.channels not in ("", model.channels):
+        raise InputError(
+            f"model.channels={model.channels!r}: the {model.start} start was made with {trunk.channels!r}; make "
+            f"another with `python main.py --config=configs/pretrain_{model.start}.py "
+            f"--config.model.channels={model.channels}` and name it as model.weights, or set model.start='shapes'"
+        )
     vgg = VGG(
         gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool, dtype=dtype
     )

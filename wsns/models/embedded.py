@@ -6,7 +6,7 @@ import json
 import pathlib
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,17 @@ STARTS = {
 }
 
 
+class Read(NamedTuple):
+    """What a file holds: `layers` in single precision, `name` in words for a report, `channels` it was made for.
+
+    `channels` is empty where the network may have any.
+    """
+
+    layers: Layers
+    name: str
+    channels: str
+
+
 def pack(params: Mapping[str, Any], made_by: Mapping[str, Any], *, heads: bool) -> bytes:
     """Returns a trunk, with its heads and classifier if so, as the bytes of an `.npz` file in half precision.
 
@@ -57,15 +68,12 @@ def pack(params: Mapping[str, Any], made_by: Mapping[str, Any], *, heads: bool) 
     return buffer.getvalue()
 
 
-def read(name: str, path: str = "") -> tuple[Layers, str]:
+def read(name: str, path: str = "") -> Read:
     """Reads an embedded start, or another file of its kind.
 
     Args:
         name: of `STARTS`.
         path: of another file; empty for the embedded one.
-
-    Returns:
-        The layers in single precision, and what the start is in words for a report.
 
     Raises:
         InputError: if the file is not there or not what it should be.
@@ -83,7 +91,9 @@ def read(name: str, path: str = "") -> tuple[Layers, str]:
                 layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in PARTS}
                 for layer in sorted(heads.union(LAYERS))
             }
-            return layers, start.taught.format(**json.loads(str(file["made_by"])))
+            made_by = json.loads(str(file["made_by"]))
+            channels = made_by["channels"] if start.heads else ""
+            return Read(layers, start.taught.format(**made_by), channels)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{file_path}: is no start on {name}; {how}, or set model.start='imagenet'"

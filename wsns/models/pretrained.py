@@ -24,12 +24,14 @@ IMAGENET_FILE = pathlib.Path(__file__).resolve().parents[2] / "weights" / KERAS_
 class Trunk:
     """The parameters of conv1_1 … conv5_3 by name, and how their input is made.
 
-    Layers that are missing start at random. `name` says what a result stands on, in words for a report.
+    Layers that are missing start at random. `name` says what a result stands on, in words for a report. `channels` is
+    the `model.channels` that the trunk can be used with, empty for any.
     """
 
     layers: Layers
     preprocessing: Preprocessing
     name: str
+    channels: str = ""
 
     @property
     def checksum(self) -> str:
@@ -56,8 +58,8 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
     if start == "random":
         return Trunk({}, LUNG, "random start")
     if start in embedded.STARTS:
-        layers, name = embedded.read(start, weights)
-        return Trunk(layers, LUNG, name)
+        made = embedded.read(start, weights)
+        return Trunk(made.layers, LUNG, made.name, made.channels)
     if start == "imagenet":
         read = read_imagenet(weights)
         return Trunk(read.layers, read.preprocessing, read.name)

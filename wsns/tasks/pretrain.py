@@ -80,6 +80,7 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
         "seed": config.seed,
         "patches": count,
         "size": config.model.size,
+        "channels": config.model.channels,
         "epochs": config.train.epochs,
         "accuracy": max(row["accuracy"] for row in rows if row["split"] == "validation"),
     }

@@ -32,6 +32,11 @@ def draw(rng: np.random.Generator) -> tuple[Fissure, ...]:
     )
 
 
+def rises(a: Anatomy, fissures: tuple[Fissure, ...], x: np.ndarray) -> np.ndarray:
+    """Returns the slant of the fissure on each x's side, with x in mm."""
+    return np.where(x < a.centre[0], *(f.rise for f in fissures))
+
+
 def distance(a: Anatomy, fissures: tuple[Fissure, ...], x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
     """Returns the distance (mm, in the slice) to the fissure of each side: broadcast x (1, X) and y (Y, 1), in mm."""
     dx, dy, dz = x - a.centre[0], y - a.centre[1], z - (a.base + 0.5 * (a.apex - a.base))
@@ -42,7 +47,14 @@ def distance(a: Anatomy, fissures: tuple[Fissure, ...], x: np.ndarray, y: np.nda
     return np.where(dx < 0, *sides)
 
 
-def weight(away: np.ndarray, rise: float, thickness: float, blur: float) -> np.ndarray:
-    """Returns how much of a pixel so far away (mm) the sheet fills, averaged over the slice's thickness."""
-    spread = np.float32(np.hypot(1.5 * blur, 0.5 * rise * thickness))
-    return np.maximum(1 - away / (2 * spread), 0) * np.float32(_SHEET / (2 * spread))
+def weight(away: np.ndarray, rise: np.ndarray, thickness: float, blur: float) -> np.ndarray:
+    """Returns how much of a pixel the sheet fills, averaged over the slice's thickness.
+
+    Args:
+        away: distance to the sheet in the slice, mm.
+        rise: slant of that sheet (`rises`), broadcast with `away`.
+        thickness: of the slice, mm.
+        blur: SD of the scanner's point spread, mm.
+    """
+    spread = np.hypot(1.5 * blur, 0.5 * rise * thickness).astype(np.float32)
+    return np.maximum(1 - away / (2 * spread), 0) * (np.float32(_SHEET / 2) / spread)

@@ -15,7 +15,7 @@ from wsns.data.twin import fit as twin_fit
 from wsns.data.twin.nodules import paint
 from wsns.data.twin.renderer import SIZE, Renderer
 
-VERSION = 1
+VERSION = 2
 SLICES, PER_SLICE = 6, 6
 """Of one chest, and patches of one slice."""
 PER_CHEST = SLICES * PER_SLICE

@@ -15,7 +15,7 @@ from wsns.data.twin import fit as twin_fit
 from wsns.data.twin.renderer import SIZE, Renderer
 from wsns.data.volume import Volume
 
-VERSION = 3
+VERSION = 4
 AT_PLEURA = 0.5
 """Share of the nodules that should touch the lungs' surface, as far as the others' places allow it."""
 

@@ -40,6 +40,7 @@ class Renderer:
         self.rng, self.scan, self.chest, self.blur, self.look = rng, scan, chest, blur, look
         coarse = (np.arange(SIZE // _CELL + 1) * _CELL - (SIZE - 1) / 2 - 0.5) * scan.spacing
         self.x, self.y = coarse[None].astype(np.float32), coarse[:, None].astype(np.float32)
+        self.columns = (np.arange(SIZE) - (SIZE - 1) / 2)[None] * scan.spacing
         self.up = _interpolation(SIZE, _CELL)
         self.vessels, self.airways = _tubes(rng, chest)
         self.fissures = fissures.draw(rng)
@@ -87,8 +88,8 @@ class Renderer:
 
     def _fissures(self, z: float) -> np.ndarray:
         away = self._up(fissures.distance(self.chest, self.fissures, self.x, self.y, z))
-        rise = self.fissures[0].rise
-        return fissures.DENSITY * fissures.weight(away, rise, self.scan.thickness, self.blur)
+        rises = fissures.rises(self.chest, self.fissures, self.columns)
+        return fissures.DENSITY * fissures.weight(away, rises, self.scan.thickness, self.blur)
 
     def _up(self, coarse: np.ndarray) -> np.ndarray:
         return self.up @ coarse.astype(np.float32) @ self.up.T
