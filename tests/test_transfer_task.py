@@ -120,6 +120,7 @@ def test_the_report_opens_with_every_nodule(done):
     assert "random start" in page
     assert "Each seed" in page
     assert page.count("data:image/png") == 1
+    assert "the first seed&#x27;s 1-GAP network, which hits most often" in page
     assert files.read_json(done / "transfer.json")["nodules"] >= 2
     other = (done / "seeds" / "3" / "real" / "report.html").read_text()
     assert "trained on synthetic scans only" in other

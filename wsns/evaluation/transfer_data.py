@@ -21,7 +21,7 @@ def as_json(lines: Sequence[Line]) -> dict[str, Any]:
     `methods` and `baselines` on the real scans, all on the twin's validation split in `twin`.
     """
     real = {line.method: line for line in lines if line.where == REAL and line.group == "all"}
-    method = _chosen(lines)
+    method = chosen(lines)
     first = real[method]
     top: dict[str, Any] = {"method": method}
     for name in ("auc", "hit"):
@@ -55,7 +55,7 @@ def rows(lines: Sequence[Line]) -> Iterator[dict[str, object]]:
             yield dict(zip(COLUMNS, cells, strict=True))
 
 
-def _chosen(lines: Sequence[Line]) -> str:
+def chosen(lines: Sequence[Line]) -> str:
     """Returns the trained method of the highest hit rate on the twin; of equal ones the first, as without any rate."""
     known = {
         line.method: line.figures["hit"].mean.value

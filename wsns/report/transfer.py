@@ -25,26 +25,29 @@ EDGE = withStroke(linewidth=3.5, foreground="black")
 
 
 class NoduleView(NamedTuple):
-    """A nodule's largest slice with the 1-GAP map and its result, where the map's peak is, and what to say of it."""
+    """A nodule's largest slice with a method's map and result, where the map's peak is, and what to say of it."""
 
     view: SliceView
+    method: str
     peak: tuple[int, int]
     words: str
 
 
-def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes]) -> str:
+def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes], method: str) -> str:
     """Returns the opening: what was done, all tables, and every nodule.
 
     Args:
         lines: of all methods.
         start: what training started from, in words.
         pictures: PNGs of the nodules.
+        method: whose maps and results these show.
     """
     shown = [markup.table(table.title, table.heads, table.rows) for table in tables(lines)]
     caption = (
-        "Every real nodule in its largest slice, with the first seed's 1-GAP network. Left the map and its peak "
-        "(cross); right what the white square holds, enlarged: the readers' consensus (blue, dashed) and the fine "
-        f"result (orange). Found: the peak lies within {NEAR_MM:g} mm."
+        f"Every real nodule in its largest slice, with the first seed's {method} network, which hits most often on the "
+        "twin's validation split. Left the map and its peak (cross); right what the white square holds, enlarged: the "
+        "readers' consensus (blue, dashed) and the fine result (orange), which is sought where 1-GAP detects. Found: "
+        f"the peak lies within {NEAR_MM:g} mm."
     )
     alt = "Slices with activation map, peak, consensus and result; below each in words whether the nodule was found."
     nodules = [markup.picture(png, alt, caption if not n else "Continued.") for n, png in enumerate(pictures)]
@@ -90,12 +93,12 @@ def _nodule(whole: Axes, near: Axes, nodule: NoduleView) -> None:
     view, (row, column) = nodule.view, nodule.peak
     box = views.zoom_box(view, view.consensus)
     views.show_slice(whole, view.hu)
-    nam = view.nams.get(1)
+    nam = view.nams.get(int(nodule.method[0]))
     if nam is not None:
         views.heat(whole, nam if view.hull is None else np.where(view.hull, nam, 0))
     views.square(whole, box)
     views.show_slice(near, view.hu)
-    views.outline(near, view.results.get("1-GAP fine"), views.RESULT)
+    views.outline(near, view.results.get(f"{nodule.method} fine"), views.RESULT)
     views.outline(near, view.consensus, views.CONSENSUS, style="dashed")
     for axes in (whole, near):
         axes.plot(column, row, "x", color=PEAK, markersize=7, markeredgewidth=1.8, path_effects=[EDGE])

@@ -1,6 +1,6 @@
 """What the networks of a run say of the twin's validation split and of real scans: one row per slice and network.
 
-Leaves in the folder of the real scans `readings.csv`, and `nams.npz` with the 1-GAP maps of slices with a nodule.
+Leaves in the folder of the real scans `readings.csv`, and `nams.npz` with the maps of each nodule's largest slice.
 """
 
 import collections
@@ -30,6 +30,8 @@ from wsns.tasks.segment import blocks_mean
 from wsns.tasks.thresholds import result_fields
 from wsns.tasks.trained import Trained, load_trained, load_untrained, method_input, weak_networks
 
+VERSION = 2
+"""Of what is kept: what another version left is read anew."""
 COLUMNS = tuple(field.name for field in dataclasses.fields(Reading))
 START, RANDOM = "start", "random"
 """Networks that no slice has taught, as a method's name ends: what training starts from, and random numbers."""
@@ -72,6 +74,7 @@ def read(trial: Trial) -> list[Reading]:
         "real": files.read_json(trial.real / "records" / "accounting.json")["data_fingerprint"],
         "segment": {name: fields[name] for name in ("contrast", "hull_closing", "hull_part")},
         "columns": COLUMNS,
+        "version": VERSION,
     }
     if not stamps.is_done("readings", inputs):
         stamps.begin("readings", inputs, path, maps)
@@ -85,13 +88,13 @@ def read(trial: Trial) -> list[Reading]:
     return [_parsed(row, path) for row in files.read_rows(path)]
 
 
-def nam_name(series: str, z: float) -> str:
-    """Returns under which name `nams.npz` holds a slice's map."""
-    return f"{series} {z:g}"
+def nam_name(method: str, series: str, z: float) -> str:
+    """Returns under which name `nams.npz` holds a method's map of a slice."""
+    return f"{method} {series} {z:g}"
 
 
 def _read(trial: Trial, nams: dict[str, Any]) -> Iterator[Reading]:
-    """Yields all readings, and puts the trained 1-GAP maps of real slices with a nodule into `nams`."""
+    """Yields all readings, and puts the trained networks' maps of each real nodule's largest slice into `nams`."""
     options = Options(**trial.config.segment.to_dict())
     places = {
         TWIN: _place(records.load(trial.folder / "records", "validation"), options),
@@ -105,10 +108,11 @@ def _read(trial: Trial, nams: dict[str, Any]) -> Iterator[Reading]:
                 for n, probabilities, maps in _maps(trial.config, trained, place, options):
                     for gaps, nam in maps.items():
                         method = f"{gaps}-GAP {kind}".rstrip()
-                        yield _reading(trial, where, method, place, n, probabilities[gaps], nam)
-                    if where == REAL and not kind and place.slices.label[n]:
-                        name = nam_name(place.slices.series[n], place.slices.z[n])
-                        nams[name] = blocks_mean(maps[1]).astype(np.float16)
+                        reading = _reading(trial, where, method, place, n, probabilities[gaps], nam)
+                        if where == REAL and not kind and _is_largest(reading):
+                            name = nam_name(method, reading.series, reading.z)
+                            nams[name] = blocks_mean(nam).astype(np.float16)
+                        yield reading
                     shown.update(1)
 
 
@@ -151,6 +155,10 @@ def _reading(
         peak_mm=distance,
         **place.facts[n],
     )
+
+
+def _is_largest(reading: Reading) -> bool:
+    return reading.nodule is not None and reading.radius_mm == reading.nodule_radius_mm
 
 
 def _place(slices: Slices, options: Options) -> Place:

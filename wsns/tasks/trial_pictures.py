@@ -1,4 +1,4 @@
-"""Pictures of every real nodule, as the first seed's 1-GAP network sees it, with words on all seeds."""
+"""Pictures of every real nodule, as the first seed's networks see it, with words on all seeds."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from wsns.data.lungs.hull import hull
 from wsns.data.records import input as records
-from wsns.evaluation.cases import FINE, Case, read_cases
+from wsns.evaluation.cases import Case, read_cases
 from wsns.evaluation.transfer import REAL, Reading, largest_slices
 from wsns.report import views
 from wsns.report.transfer import NoduleView, nodule_figures
@@ -16,21 +16,20 @@ from wsns.tasks.finished import Run, row_of, view
 from wsns.tasks.readings import Trial, nam_name
 from wsns.tasks.segment import NAM_STEP
 
-DRAWN = "1-GAP"
-"""Whose map is drawn: it detects and screens for all variants."""
 MOST = 120
 """Nodules that are drawn, the largest first: a page of thousands would not open."""
 
 
-def draw(trial: Trial, config: ConfigDict, readings: Sequence[Reading]) -> list[bytes]:
+def draw(trial: Trial, config: ConfigDict, readings: Sequence[Reading], method: str) -> list[bytes]:
     """Returns the pictures as PNG.
 
     Args:
         trial: the run whose map and results are drawn; its real slices are segmented.
         config: of these.
         readings: of all seeds.
+        method: whose map and result are drawn, '1-GAP' to '3-GAP'.
     """
-    own = [reading for reading in readings if reading.where == REAL and reading.method == DRAWN]
+    own = [reading for reading in readings if reading.where == REAL and reading.method == method]
     hits: dict[tuple[str, float], list[int]] = {}
     for reading in own:
         hits.setdefault((reading.series, reading.z), []).append(reading.hit or 0)
@@ -38,12 +37,12 @@ def draw(trial: Trial, config: ConfigDict, readings: Sequence[Reading]) -> list[
     run = Run(
         trial.real, config, records.load(trial.real / "records", "test"), read_cases(trial.real / "cases.csv")
     )
-    cases = {(case.series, case.z): case for case in run.cases if case.method == FINE[0]}
+    cases = {(case.series, case.z): case for case in run.cases if case.method == f"{method} fine"}
     largest = sorted(largest_slices(mine).values(), key=lambda reading: -(reading.radius_mm or 0))
     with np.load(trial.real / "nams.npz") as nams:
         shown = [
-            _nodule(run, cases[reading.series, reading.z], reading, nams[nam_name(reading.series, reading.z)],
-                    hits[reading.series, reading.z])
+            _nodule(run, cases[reading.series, reading.z], reading,
+                    nams[nam_name(method, reading.series, reading.z)], hits[reading.series, reading.z])
             for reading in largest[:MOST]
         ]  # fmt: skip
     return [views.to_png(figure) for figure in nodule_figures(shown)]
@@ -55,8 +54,9 @@ def _nodule(run: Run, case: Case, reading: Reading, nam: np.ndarray, hits: Seque
     fine = np.kron(nam.astype(np.float32), np.ones((NAM_STEP, NAM_STEP), np.float32))
     closed = hull(run.slices.lungs[n], float(run.slices.spacing[n]), options.hull_closing, options.hull_part)
     title = f"{reading.patient}, z = {reading.z:g} mm, radius {reading.radius_mm:.1f} mm"
-    seen = dataclasses.replace(view(run, case), nams={1: fine}, hull=closed, title=title)
-    return NoduleView(seen, (reading.peak_row, reading.peak_column), f"{_found(hits)}\n{_outlined(case)}")
+    seen = dataclasses.replace(view(run, case), nams={int(reading.method[0]): fine}, hull=closed, title=title)
+    words = f"{_found(hits)}\n{_outlined(case)}"
+    return NoduleView(seen, reading.method, (reading.peak_row, reading.peak_column), words)
 
 
 def _found(hits: Sequence[int]) -> str:

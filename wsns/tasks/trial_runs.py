@@ -114,8 +114,9 @@ def _write_reports(
     if stamps.is_done("transfer_report", inputs):
         return
     lines = measure(readings, **configs[0].evaluate.to_dict())
-    pictures = trial_pictures.draw(trials[0], configs[0], readings)
-    said = [opening.section(lines, start(configs[0]), pictures)]
+    method = transfer_data.chosen(lines)
+    pictures = trial_pictures.draw(trials[0], configs[0], readings, method)
+    said = [opening.section(lines, start(configs[0]), pictures, method)]
     said += [opening.notice(start(config)) for config in configs[1:]]
     for trial, config, words in zip(trials, configs, said, strict=True):
         write_report(config, trial.real, files.Stamps(trial.real), opening=words)
