@@ -227,8 +227,9 @@ def test_tables_hold_every_method_and_say_what_they_stand_on():
 
 def test_the_report_s_opening_escapes_words_and_holds_the_pictures():
     lines = measure(some(1) + some(2, where=TWIN), draws=30, seed=0)
-    made = section(lines, WORDS["start"], [b"one", b"two"])
+    made = section(lines, WORDS["start"], [b"one", b"two"], "2-GAP")
     assert made.count("<img") == 2
+    assert "seed&#x27;s 2-GAP network" in made
     assert made.count("<table") == 4
     assert "One training" in made
     for text in (made, notice(WORDS["start"])):

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import phantom
 import pytest
 from ml_collections import ConfigDict
@@ -15,7 +16,7 @@ from wsns.data.readers.annotations import load_scans
 from wsns.data.records import plan as planning
 from wsns.errors import InputError
 from wsns.tasks import pictures, real, trial_runs
-from wsns.tasks.readings import COLUMNS, Trial
+from wsns.tasks.readings import COLUMNS, Trial, nam_name
 from wsns.tasks.transfer import check
 
 # Of one there are two scans.
@@ -100,6 +101,19 @@ def test_every_slice_is_read_by_every_network(done):
         assert (row["peak_mm"] != "") == (row["chance"] != "") == (row["nodule"] != "")
         assert row["hit"] == ("" if row["peak_mm"] == "" else str(int(float(row["peak_mm"]) <= 5)))
         assert float(row["lung_area_mm2"]) >= 0
+
+
+def test_maps_are_kept_of_each_nodule_where_it_is_largest(done):
+    folder = done / "seeds" / "0" / "real"
+    largest = {
+        (row["series"], row["nodule"]): nam_name(row["method"], row["series"], float(row["z"]))
+        for row in rows(folder / "readings.csv")
+        if (row["where"], row["method"]) == ("real", "1-GAP")
+        and row["radius_mm"] == row["nodule_radius_mm"] != ""
+    }
+    with np.load(folder / "nams.npz") as nams:
+        assert set(nams.files) == set(largest.values())
+        assert {nams[name].shape for name in nams.files} == {(64, 64)}
 
 
 def test_nothing_of_the_held_out_patients_is_trained_on(done):
