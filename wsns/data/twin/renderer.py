@@ -40,10 +40,11 @@ class Renderer:
         self.rng, self.scan, self.chest, self.blur, self.look = rng, scan, chest, blur, look
         coarse = (np.arange(SIZE // _CELL + 1) * _CELL - (SIZE - 1) / 2 - 0.5) * scan.spacing
         self.x, self.y = coarse[None].astype(np.float32), coarse[:, None].astype(np.float32)
-        self.columns = (np.arange(SIZE) - (SIZE - 1) / 2)[None] * scan.spacing
         self.up = _interpolation(SIZE, _CELL)
         self.vessels, self.airways = _tubes(rng, chest)
         self.fissures = fissures.draw(rng)
+        columns = (np.arange(SIZE) - (SIZE - 1) / 2)[None] * scan.spacing
+        self.rises = fissures.rises(chest, self.fissures, columns)
         self.lung_hu = rng.normal(-878, 14)
         self.texture = rng.uniform(*TEXTURE)
         self.grain = rng.normal(0, 1, (int(np.ptp(scan.z) / 4) + 2, *self.up.shape[1:], self.up.shape[1]))
@@ -88,8 +89,7 @@ class Renderer:
 
     def _fissures(self, z: float) -> np.ndarray:
         away = self._up(fissures.distance(self.chest, self.fissures, self.x, self.y, z))
-        rises = fissures.rises(self.chest, self.fissures, self.columns)
-        return fissures.DENSITY * fissures.weight(away, rises, self.scan.thickness, self.blur)
+        return fissures.DENSITY * fissures.weight(away, self.rises, self.scan.thickness, self.blur)
 
     def _up(self, coarse: np.ndarray) -> np.ndarray:
         return self.up @ coarse.astype(np.float32) @ self.up.T
