@@ -183,7 +183,7 @@ def test_a_run_on_the_twin_ends_on_real_scans_with_the_same_figures(done, tmp_pa
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     run = config(exclude=",".join(HELD_OUT))
-    run.real = "folder"
+    run.real = str(tmp_path)
     tasks.run(run, workdir)
     said = capsys.readouterr().out
     assert said.endswith(f"report: {workdir / 'real' / 'report.html'}\n")
@@ -199,7 +199,7 @@ def test_a_run_on_the_twin_ends_on_real_scans_with_the_same_figures(done, tmp_pa
 
 def test_a_twin_that_knows_the_patients_is_refused_before_training(tmp_path):
     run = config(exclude="LIDC-IDRI-0957")
-    run.real = "folder"
+    run.real = str(tmp_path)
     with pytest.raises(
         InputError, match=r"nodules of LIDC-IDRI-0365, .*exclude=LIDC-IDRI-0365,LIDC-IDRI-0957$"
     ):
@@ -214,6 +214,7 @@ def test_bad_fields_are_one_line(tmp_path):
         (transfer, {"transfer.seeds": (1, 1)}, r"config\.transfer\.seeds=\(1, 1\)"),
         (transfer, {"models": ("gap2",)}, "add 'gap1'"),
         (testing, {"real": "there"}, "leave one of the two empty"),
+        (testing, {"real": "there", "data.manual_dir": ""}, r"config\.real='there' is not a folder"),
     ):
         bad = config(module, manual_dir="folder").unlock()
         bad.update_from_flattened_dict(changes)

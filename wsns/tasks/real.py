@@ -12,16 +12,18 @@ from wsns.tasks.readings import Trial
 
 
 def check(config: ConfigDict) -> None:
-    """Refuses real scans beside real scans.
+    """Refuses real scans beside real scans, and a folder that is none before the twin is rendered.
 
     Raises:
-        InputError: if the run itself is on an archive.
+        InputError: if the run itself is on an archive, or `config.real` is no folder.
     """
     if config.real and config.data.manual_dir:
         raise InputError(
             f"config.real={config.real!r} is for a run on the twin, and config.data.manual_dir is set too: "
             "leave one of the two empty"
         )
+    if config.real and not pathlib.Path(config.real).is_dir():
+        raise InputError(f"config.real={config.real!r} is not a folder: name the one with the real scans")
 
 
 def prepare(config: ConfigDict, workdir: pathlib.Path) -> None:
