@@ -69,7 +69,7 @@ def replicate(tree: Any, devices: int) -> Any:
 
 def place(tree: Any, devices: int) -> Any:
     """Puts a copy of every array into the memory of each device: leaves (…) become (devices, …)."""
-    return jax.pmap(lambda leaves: leaves, donate_argnums=0)(replicate(tree, devices))
+    return jax.pmap(lambda leaves: leaves, axis_name=AXIS, donate_argnums=0)(replicate(tree, devices))
 
 
 def unreplicate(tree: Any) -> Any:
