@@ -102,6 +102,10 @@ def get_config() -> ConfigDict:
     # 'imagenet-partial' such a file that lacks some layers.
     model.weights = ""
 
+    # With ImageNet's weights each head's input is divided by the rms of its source on CT ('unit'), or by nothing
+    # ('none': heads that stand on hundreds diverge at the rates below). Embedded and random starts need none.
+    model.head_scale = "unit"
+
     config.train = train = ConfigDict()
     # Learning rates of the new layers of 1-, 2- and 3-GAP.
     train.rates = (1e-2, 2e-3, 1e-3)

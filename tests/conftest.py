@@ -52,3 +52,18 @@ def imagenet_kernels() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip("no ImageNet kernels: ../shared/imagenet is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def vgg16(tmp_path_factory) -> pathlib.Path:
+    """ImageNet's VGG16, whole: fetched once for all of pytest's processes by the script beside the checkout."""
+    script = ROOT.parent / "shared" / "get_vgg16"
+    if not script.is_file():
+        pytest.skip("no ImageNet weights: ../shared/get_vgg16 is not there")
+    own = tmp_path_factory.getbasetemp()
+    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "vgg16.npz"
+    with filelock.FileLock(path.with_suffix(".lock")):
+        done = subprocess.run([sys.executable, script, path], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no ImageNet weights: {done.stderr[-300:]}")
+    return path

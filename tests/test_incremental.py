@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from wsns.models import windows
+from wsns.models.conv import FACTOR
 from wsns.models.preprocess import KERAS, LUNG, TORCHVISION, prepare
 from wsns.models.vgg import VGG
 from wsns.segmentation import incremental, screening
@@ -105,6 +106,14 @@ def test_windows_of_a_slice_and_its_neighbours_score_as_the_whole_network_to_the
     fast, full = Both(factor, preprocessing=preprocessing).scores(
         slices(channels=(3,)), maskings([box(*edges) for edges in BOXES.values()])
     )
+    assert (full > 0).all()
+    np.testing.assert_array_equal(fast, full)
+
+
+def test_windows_of_a_head_at_unit_scale_score_as_the_whole_network_to_the_bit():
+    both = Both(preprocessing=KERAS)
+    both.params["gap5"] = both.params["gap5"] | {FACTOR: np.float32(1 / 5.66)}
+    fast, full = both.scores(slices(), maskings([box(*edges) for edges in BOXES.values()]))
     assert (full > 0).all()
     np.testing.assert_array_equal(fast, full)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from wsns.errors import InputError
-from wsns.models import pretrained
+from wsns.models import pretrained, unit_scale
 from wsns.models.preprocess import LUNG, Preprocessing, prepare
 from wsns.models.unet import UNet
 from wsns.models.vgg import VGG
@@ -19,12 +19,16 @@ from wsns.models.weight_files import LAYERS
 
 MODELS = ("gap1", "gap2", "gap3", "unet")
 CHANNELS = ("same", "neighbours")
+HEAD_SCALES = ("unit", "none")
 TITLES = {"gap1": "1-GAP", "gap2": "2-GAP", "gap3": "3-GAP", "unet": "U-Net"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
     """A module, how its input is made from crops (B, S, S) or (B, 3, S, S) in HU, and what its parameters start from.
+
+    `head_rms()` measures by what each head's input is divided before training, see `wsns.models.unit_scale`; empty
+    where nothing is.
 
     `apply(params, images)` is the forward pass. Keep one `Network` per model: jitted functions that take
     `apply` or `prepare` compile anew for a new one.
@@ -33,6 +37,7 @@ class Network:
     module: nn.Module
     prepare: Callable[[jax.Array], jax.Array]
     start: pretrained.Trunk | None
+    head_rms: Callable[[], Mapping[str, float]] = dict
 
     @property
     def loaded(self) -> frozenset[str]:
@@ -50,7 +55,12 @@ class Network:
             InputError: if the trunk does not fit the network.
         """
         params = self.module.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)))["params"]
-        return pretrained.with_trunk(params, self.start) if self.start else params
+        if not self.start:
+            return params
+        merged = pretrained.with_trunk(params, self.start)
+        for head, factor in unit_scale.factors(self.head_rms()).items():
+            merged[head] = merged[head] | factor
+        return merged
 
 
 def build(config: ConfigDict, name: str) -> Network:
@@ -74,7 +84,21 @@ def build(config: ConfigDict, name: str) -> Network:
     vgg = VGG(
         gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool, dtype=dtype
     )
-    return Network(vgg, _prepare(config, trunk.preprocessing), trunk)
+    return Network(vgg, _prepare(config, trunk.preprocessing), trunk, _head_rms(config, trunk, vgg.gaps))
+
+
+def _head_rms(config: ConfigDict, trunk: pretrained.Trunk, gaps: int) -> Callable[[], Mapping[str, float]]:
+    """Returns how the rms of the heads' sources is measured, if the trunk is ImageNet's and the config asks for it."""
+    model = config.model
+    if model.start != "imagenet" or model.head_scale == "none":
+        return dict
+    how = {
+        "size": model.size,
+        "factor": config.data.crop // model.size,
+        "window": tuple(model.window),
+        "gaps": gaps,
+    }
+    return functools.cache(lambda: unit_scale.source_rms(trunk.layers, trunk.preprocessing, **how))
 
 
 def _prepare(config: ConfigDict, preprocessing: Preprocessing) -> Callable[[jax.Array], jax.Array]:
@@ -101,5 +125,7 @@ def _check(config: ConfigDict, name: str) -> None:
         )
     if config.model.pool not in ("mean", "sum", "lse"):
         raise InputError(f"model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")
+    if config.model.head_scale not in HEAD_SCALES:
+        raise InputError(f"config.model.head_scale={config.model.head_scale!r}: choose 'unit' or 'none'")
     if config.model.dtype not in ("float32", "bfloat16"):
         raise InputError(f"model.dtype={config.model.dtype!r}: choose 'float32' or 'bfloat16'")

@@ -26,8 +26,14 @@ STRIP = 9216  # pixels: input and gradient of a strip fill a part of the last ca
 MIN_FLOPS = 1e8  # of one image: in smaller layers, as the demo's, the whole step is no faster
 
 
+FACTOR = "factor"
+"""Name of a layer's optional parameter, a number by which its input is multiplied; see `wsns.models.unit_scale`."""
+
+
 class Conv(nn.Module):
-    """Is `nn.Conv(filters, (3, 3))`, with the same parameters.
+    """Is `nn.Conv(filters, (3, 3))`, with the same parameters, and with `FACTOR` where the parameters have one.
+
+    The factor belongs to the weights: it is never created here and never trained.
 
     Attributes:
         filters: number of filters.
@@ -42,9 +48,16 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps (B, H, W, C) to (B, H, W, filters)."""
+        if self.has_variable("params", FACTOR):
+            x = scaled(x, self.get_variable("params", FACTOR))
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.filters))
         bias = self.param("bias", nn.initializers.zeros, (self.filters,))
         return convolve(*(array.astype(self.dtype) for array in (x, kernel, bias)))
+
+
+def scaled(x: jax.Array, factor: jax.Array) -> jax.Array:
+    """Returns x times a constant of one number, in x's type; no gradient reaches the constant."""
+    return x * lax.stop_gradient(factor).astype(x.dtype)
 
 
 @jax.custom_vjp

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wsns.errors import InputError
+from wsns.models.conv import FACTOR
+from wsns.models.preprocess import LUNG, Preprocessing
 from wsns.models.weight_files import LAYERS, PARTS, Layers
 
 
@@ -34,7 +36,7 @@ STARTS = {
     "patches": Start(
         "patches_trunk.npz",
         "configs/pretrain_patches.py",
-        "patches start (not ImageNet: {patches} patches of synthetic chests, version {version}; trunk and heads were "
+        "patches start ({after}: {patches} patches of synthetic chests, version {version}; trunk and heads were "
         "told where their procedural nodules lie)",
         True,
     ),
@@ -44,12 +46,13 @@ STARTS = {
 class Read(NamedTuple):
     """What a file holds: `layers` in single precision, `name` in words for a report, `channels` it was made for.
 
-    `channels` is empty where the network may have any.
+    `channels` is empty where the network may have any. `preprocessing` is that of the trunk it was made from.
     """
 
     layers: Layers
     name: str
     channels: str
+    preprocessing: Preprocessing
 
 
 def pack(params: Mapping[str, Any], made_by: Mapping[str, Any], *, heads: bool) -> bytes:
@@ -61,7 +64,7 @@ def pack(params: Mapping[str, Any], made_by: Mapping[str, Any], *, heads: bool) 
         f"{layer}/{part}": np.asarray(params[layer][part], np.float16)
         for layer in params
         if heads or layer in LAYERS
-        for part in PARTS
+        for part in params[layer]
     }
     buffer = io.BytesIO()
     np.savez_compressed(buffer, made_by=np.array(json.dumps(made_by, sort_keys=True)), **arrays)
@@ -88,13 +91,20 @@ def read(name: str, path: str = "") -> Read:
         with file_path.open("rb") as raw, np.load(raw) as file:
             heads = {key.split("/")[0] for key in file.files if "/" in key}
             layers: Layers = {
-                layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in PARTS}
+                layer: {part: file[f"{layer}/{part}"].astype(np.float32) for part in _parts(file, layer)}
                 for layer in sorted(heads.union(LAYERS))
             }
             made_by = json.loads(str(file["made_by"]))
             channels = made_by["channels"] if start.heads else ""
-            return Read(layers, start.taught.format(**made_by), channels)
+            looks = made_by.get("preprocessing")
+            name = start.taught.format(**{"after": "not ImageNet"} | made_by)
+            return Read(layers, name, channels, Preprocessing.from_json(looks) if looks else LUNG)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{file_path}: is no start on {name}; {how}, or set model.start='imagenet'"
         ) from error
+
+
+def _parts(file: Mapping[str, Any], layer: str) -> list[str]:
+    """Returns the parts of a layer: kernel and bias, and of a head that stands on large numbers its factor."""
+    return [*PARTS, *([FACTOR] if f"{layer}/{FACTOR}" in file else [])]

@@ -6,6 +6,8 @@ trunk comes from expects; the normalisation travels with the parameters, so that
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +28,17 @@ class Preprocessing:
     mean: Triple
     std: Triple
     channels: str
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Preprocessing":
+        """Returns what `dataclasses.asdict` and JSON made lists of.
+
+        Raises:
+            TypeError: for other values than a `Preprocessing` has.
+        """
+        return cls(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        )
 
     def __str__(self) -> str:
         """Returns it in words for a table."""

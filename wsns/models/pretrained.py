@@ -59,7 +59,7 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
         return Trunk({}, LUNG, "random start")
     if start in embedded.STARTS:
         made = embedded.read(start, weights)
-        return Trunk(made.layers, LUNG, made.name, made.channels)
+        return Trunk(made.layers, made.preprocessing, made.name, made.channels)
     if start == "imagenet":
         read = read_imagenet(weights)
         return Trunk(read.layers, read.preprocessing, read.name)
@@ -104,7 +104,7 @@ def with_trunk(params: Mapping[str, Any], trunk: Trunk) -> dict[str, Any]:
     merged = dict(params)
     for layer, arrays in _of_network(trunk.layers, params).items():
         want = jax.tree.map(jnp.shape, params[layer])
-        have = jax.tree.map(jnp.shape, arrays)
+        have = {part: jnp.shape(array) for part, array in arrays.items() if part in want}
         if want != have:
             raise InputError(
                 f"{trunk.name}: {layer} is {have['kernel']}, the network's is {want['kernel']}; "

@@ -3,6 +3,8 @@
 pool5 and the fully connected layers of VGG16 are gone. After conv5_3 (1-GAP), also after conv4_3 (2-GAP),
 also after conv3_3 (3-GAP) stands a 3x3 convolution with ReLU and a global pooling; the pooled features of
 all heads are concatenated, coarsest first, into one fully connected layer with two outputs.
+
+A head may have a constant by which its source is multiplied, see `wsns.models.unit_scale`.
 """
 
 from typing import Any, Literal, NamedTuple

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from wsns.models.conv import FACTOR, scaled
 from wsns.models.vgg import BLOCKS, HEAD_BLOCKS, Output, max_pool
 
 CELL = 2 ** (len(BLOCKS) - 1)
@@ -119,6 +120,8 @@ def _within(kept: jax.Array, index: jax.Array, at: jax.Array, x: jax.Array) -> j
 
 
 def _convolve(layer: Any, x: jax.Array) -> jax.Array:
+    if FACTOR in layer:
+        x = scaled(x, layer[FACTOR])
     kernel, bias = layer["kernel"].astype(x.dtype), layer["bias"].astype(x.dtype)
     y = lax.conv_general_dilated(x[None], kernel, (1, 1), "VALID", dimension_numbers=LAYOUT)[0]
     return jax.nn.relu(y + bias)

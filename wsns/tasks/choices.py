@@ -11,6 +11,7 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
     return [
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, {_channels(config)}"),
         ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
+        ("Scale of the heads' input", _head_scale(model)),
         ("NAM", {"difference": "weights of the nodule class minus those of the normal class, signed",
                  "nodule": "weights of the nodule class, signed"}[segment.contrast]),
         (
@@ -52,6 +53,16 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
         ("Reference", _reading(config.data)),
         ("Negatives", "as many as positives, without any reader's mark; nodules under 3 mm can't be excluded"),
     ]  # fmt: skip
+
+
+def _head_scale(model: ConfigDict) -> str:
+    if model.start != "imagenet":
+        return "as the trunk gives it: its start has unit scale"
+    if model.head_scale == "none":
+        return "as ImageNet's trunk gives it, in hundreds"
+    return (
+        "divided by the rms that ImageNet's trunk gives there on CT, a constant per head that is not trained"
+    )
 
 
 def _channels(config: ConfigDict) -> str:

@@ -1,5 +1,6 @@
 """The task 'pretrain': makes the starts that ship with the project in place of ImageNet's."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator
@@ -81,6 +82,8 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
         "patches": count,
         "size": config.model.size,
         "channels": config.model.channels,
+        "after": network.start.name if config.model.start == "imagenet" else "not ImageNet",
+        "preprocessing": dataclasses.asdict(network.start.preprocessing),
         "epochs": config.train.epochs,
         "accuracy": max(row["accuracy"] for row in rows if row["split"] == "validation"),
     }

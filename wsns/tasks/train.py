@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from wsns import hosts, progress
 from wsns import workdir as files
-from wsns.models import build, pretrained, size
+from wsns.models import build, pretrained, size, unit_scale
 from wsns.tasks import pointing
 from wsns.tasks.examples import open_examples
 from wsns.training import loop, objectives
@@ -44,6 +44,8 @@ def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, An
         settings["rate"] = settings.pop("rates")[int(name[-1]) - 1]
         if settings["choose"] == "hit":
             settings |= {key: config.segment[key] for key in pointing.SETTINGS}
+        if model["start"] != "imagenet":
+            del model["head_scale"]
         model["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
     else:
         model = {key: model[key] for key in ("size", "window", "dtype")}
@@ -74,6 +76,8 @@ def fit(
             f"{size.flops(network.module, config.model.size) / 1e9:.3g} GFLOP per slice, "
             f"{network.start.name if network.start else 'random start'}"
         )
+        if rms := network.head_rms():
+            progress.say("  heads' inputs are divided by their rms on CT: " + unit_scale.words(rms))
     options = loop.LoopOptions(
         settings.epochs,
         settings.batch,
