@@ -93,13 +93,13 @@ def get_config() -> ConfigDict:
     model.channels = "same"
     # HU that become black and white.
     model.window = (-1000.0, 400.0)
-    # What the trunk starts from: 'imagenet', 'imagenet-partial' (those of its layers that a file has, the others at
-    # random), 'random', or what is embedded at width 1/8: 'shapes', which was told where blobs lie in drawn patches, or
-    # 'patches', trunk and heads, which were told where procedural nodules lie in patches of synthetic chests.
+    # What the trunk starts from: 'imagenet', 'random', or what is embedded at width 1/8: 'shapes', which was told where
+    # blobs lie in drawn patches, or 'patches', trunk and heads, which were told where procedural nodules lie in patches
+    # of synthetic chests.
     model.start = "imagenet"
     # For 'imagenet': a file of VGG16's weights from Keras (.h5), torchvision (.pth) or timm (.safetensors), or a .npz
     # in Keras's names; each brings its own preprocessing. Empty: Keras's, fetched into weights/ at first use. For
-    # 'imagenet-partial' such a file that lacks some layers.
+    # 'shapes' and 'patches' another file of that kind.
     model.weights = ""
 
     # With ImageNet's weights each head's input is divided by the rms of its source on CT ('unit'), or by nothing

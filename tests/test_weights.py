@@ -85,7 +85,7 @@ def test_a_given_file_is_reported_and_nothing_is_fetched(
     assert rows["numbers"] == "the original VGG16"
     assert rows["verified"] == "9 of 26 arrays to the bit, the others changed"
     assert rows["preprocessing"].startswith("BGR in 0…255 minus (103.939")
-    assert rows["layers"] == "13, conv1_1 … conv5_3, 14,714,688 parameters"
+    assert rows["layers"] == "13 convolutions, 14,714,688 parameters"
     assert rows["use"] == f"--config.model.weights={config.model.weights}"
     assert not default_place.exists()
 

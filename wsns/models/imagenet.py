@@ -35,7 +35,6 @@ class Identity:
     """Whose numbers a file holds, and the layers, the first one in the order of the preprocessing's channels.
 
     `kind` is the file's format; `exact` names the arrays that equal the original's to the bit: 'conv1_1/kernel'.
-    Of a part of the network `layers` holds some only.
     """
 
     network: str

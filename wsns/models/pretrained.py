@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from wsns.errors import InputError
-from wsns.models import embedded, imagenet, partial, weight_files
+from wsns.models import embedded, imagenet, weight_files
 from wsns.models.preprocess import LUNG, Preprocessing
 from wsns.models.weight_files import Layers
 
@@ -46,11 +46,9 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
     """Returns the trunk that a config asks for.
 
     Args:
-        start: 'imagenet', 'imagenet-partial' (as many of its layers as a file has), 'shapes' or 'patches' (embedded)
-            or 'random'.
+        start: 'imagenet', 'shapes' or 'patches' (embedded) or 'random'.
         weights: for 'imagenet' VGG16's weights in a file of Keras, NumPy, PyTorch or safetensors, empty for
-            `IMAGENET_FILE`; for 'imagenet-partial' such a file, which lacks some; for 'shapes' and 'patches'
-            another such file, empty for the embedded one.
+            `IMAGENET_FILE`; for 'shapes' and 'patches' another such file, empty for the embedded one.
 
     Raises:
         InputError: for another word, or a file that is not there or not what it should be.
@@ -63,12 +61,7 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
     if start == "imagenet":
         read = read_imagenet(weights)
         return Trunk(read.layers, read.preprocessing, read.name)
-    if start == partial.START:
-        part = partial.read_part(weights)
-        return Trunk(part.layers, part.preprocessing, part.name)
-    raise InputError(
-        f"model.start={start!r}: choose 'imagenet', {partial.START!r}, 'patches', 'shapes' or 'random'"
-    )
+    raise InputError(f"model.start={start!r}: choose 'imagenet', 'patches', 'shapes' or 'random'")
 
 
 def read_imagenet(weights: str = "") -> imagenet.Identity:

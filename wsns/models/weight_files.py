@@ -37,24 +37,15 @@ def read(path: pathlib.Path) -> tuple[Layers, str]:
     Raises:
         InputError: if the file isn't there, is damaged, or holds anything but VGG16.
     """
-    kind, found = _read(path)
-    _check_names(path, found, _READERS[kind][1])
-    return _layers(path, kind, found), kind
-
-
-def read_part(path: pathlib.Path) -> tuple[Layers, str, tuple[str, ...]]:
-    """Returns those convolutions that a file has whole, as `read` does, its format, and the layers it has in part.
-
-    Of the latter the kernel or the bias is missing.
-
-    Raises:
-        InputError: if the file isn't there, is damaged, or holds anything but layers of VGG16.
-    """
-    kind, found = _read(path)
-    _check_extra(path, found, _READERS[kind][1])
-    layers = _layers(path, kind, found)
-    whole = {layer: parts for layer, parts in layers.items() if len(parts) == len(PARTS)}
-    return whole, kind, tuple(layer for layer, parts in layers.items() if parts and layer not in whole)
+    kind = recognise(path)
+    reader, names = _READERS[kind]
+    found = reader(path)
+    _check_names(path, found, names)
+    name = iter(names)
+    return {
+        layer: {part: _checked(path, own := next(name), found[own], shape(layer, part)) for part in PARTS}
+        for layer in LAYERS
+    }, kind
 
 
 def changed_at(path: pathlib.Path) -> int:
@@ -99,24 +90,6 @@ def recognise(path: pathlib.Path) -> str:
     )
 
 
-def _read(path: pathlib.Path) -> tuple[str, formats.Arrays]:
-    kind = recognise(path)
-    return kind, _READERS[kind][0](path)
-
-
-def _layers(path: pathlib.Path, kind: str, found: formats.Arrays) -> Layers:
-    """Returns every layer with those of its parts that were found."""
-    names = iter(_READERS[kind][1])
-    return {
-        layer: {
-            part: _checked(path, name, found[name], shape(layer, part))
-            for part, name in [(part, next(names)) for part in PARTS]
-            if name in found
-        }
-        for layer in LAYERS
-    }
-
-
 def _first_name(head: bytes) -> bytes:
     """Returns the name of the first file in a zip file: of an array in NumPy's, of a pickle in PyTorch's."""
     return head[30 : 30 + int.from_bytes(head[26:28], "little")]
@@ -133,12 +106,7 @@ def _instead(head: bytes) -> str:
 def _check_names(path: pathlib.Path, found: formats.Arrays, names: tuple[str, ...]) -> None:
     if missing := [name for name in names if name not in found]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        part = "; to start from a part of them: model.start='imagenet-partial'" if found else ""
-        raise InputError(f"{path}: {missing[0]}{others} missing; expected the 13 convolutions of VGG16{part}")
-    _check_extra(path, found, names)
-
-
-def _check_extra(path: pathlib.Path, found: formats.Arrays, names: tuple[str, ...]) -> None:
+        raise InputError(f"{path}: {missing[0]}{others} missing; expected the 13 convolutions of VGG16")
     if extra := [name for name in found if name not in names]:
         raise InputError(
             f"{path}: holds {extra[0]}, which VGG16 doesn't have; neither VGG19 nor batch normalisation fits"

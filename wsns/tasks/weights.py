@@ -9,7 +9,6 @@ from ml_collections import ConfigDict
 from wsns.errors import InputError
 from wsns.models import pretrained
 from wsns.models.imagenet import Identity
-from wsns.models.partial import START, read_part, spans
 from wsns.models.pretrained import KERAS_FILE, read_imagenet
 from wsns.tasks.download import fetch
 
@@ -23,17 +22,13 @@ def weights(config: ConfigDict, workdir: pathlib.Path) -> None:
     """Prints what the weights of `model.weights` are; without a path, fetches Keras's file if it isn't there.
 
     Args:
-        config: a run's config; only `model.weights` is read, and whether `model.start` wants a part of them.
+        config: a run's config; only `model.weights` is read.
         workdir: not used: the file serves all runs, and lies in the checkout.
 
     Raises:
         InputError: if the file can't be fetched, isn't VGG16's, or is damaged.
     """
     given = config.model.weights
-    if config.model.start == START:
-        use = f"--config.model.start={START} --config.model.weights={given}"
-        print(table(read_part(given).read, pathlib.Path(given), use))
-        return
     path = pathlib.Path(given) if given else pretrained.IMAGENET_FILE
     if not given:
         fetch_missing(path)
@@ -51,14 +46,14 @@ def ensure(config: ConfigDict) -> None:
         InputError: if they can't be fetched, or the networks haven't VGG16's own width.
     """
     model = config.model
-    if model.start not in ("imagenet", START) or not any(name.startswith("gap") for name in config.models):
+    if model.start != "imagenet" or not any(name.startswith("gap") for name in config.models):
         return
     if model.width != 1:
         raise InputError(
             f"model.width={model.width:g}: ImageNet's weights have VGG16's own width; set model.width=1, or "
             "model.start='shapes' (width 1/8) or 'random'"
         )
-    if model.start == "imagenet" and not model.weights:
+    if not model.weights:
         fetch_missing(pretrained.IMAGENET_FILE)
 
 
@@ -98,7 +93,7 @@ def table(read: Identity, path: pathlib.Path, use: str) -> str:
         "numbers": read.network,
         "verified": f"{read.verified}{_named_hash(path)}",
         "preprocessing": str(read.preprocessing),
-        "layers": f"{len(read.layers)}, {spans(read.layers)}, {parameters:,} parameters",
+        "layers": f"{len(read.layers)} convolutions, {parameters:,} parameters",
         "use": use,
     }
     return "\n".join(f"{name:<14} {text}" for name, text in rows.items())
