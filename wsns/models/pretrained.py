@@ -16,8 +16,10 @@ from wsns.models.preprocess import LUNG, Preprocessing
 from wsns.models.weight_files import Layers
 
 KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-IMAGENET_FILE = pathlib.Path(__file__).resolve().parents[2] / "weights" / KERAS_FILE
-"""Where ImageNet's weights lie in a checkout, for all its runs; `configs/weights.py` fetches them."""
+_CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+_WEIGHTS = _CHECKOUT / "weights" if (_CHECKOUT / "main.py").is_file() else pathlib.Path.home() / ".cache/wsns"
+IMAGENET_FILE = _WEIGHTS / KERAS_FILE
+"""Where ImageNet's weights lie for all runs: in the checkout, or in the home folder of an installed package."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
