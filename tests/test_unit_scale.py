@@ -8,6 +8,7 @@ import pytest
 import vgg_files
 
 from configs import demo, table1
+from wsns.data.twin import appearance, patches
 from wsns.errors import InputError
 from wsns.models import build, unit_scale
 from wsns.models.conv import FACTOR
@@ -157,3 +158,16 @@ def test_the_papers_networks_begin_to_train_from_the_real_weights(vgg16, name):
     assert np.isfinite(shown).all()
     assert shown[:, 0].max() < 6
     assert (shown[:, 1] > 1e-2).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gap1", "gap2", "gap3"])
+def test_sixty_steps_at_full_size(vgg16, name):
+    """Full width, 384 pixels, the paper's rates: the loss falls below its start and no unit of a head has died."""
+    drawn = patches.patches(1, 2, size=384, factor=1, looks=appearance.Ranges())
+    label = drawn.mask.any(axis=(1, 2)).astype(np.int32)
+    some = np.r_[np.flatnonzero(label == 0)[::5][:6], np.flatnonzero(label)[::5][:6]]
+    shown = first_steps(vgg16, name, "unit", 384, 60, 4, drawn.hu[some], label[some])
+    assert np.isfinite(shown).all()
+    assert shown[-9:, 0].mean() < shown[:3, 0].mean()
+    assert np.median(shown[-9:, 1]) > 1e-2
