@@ -110,3 +110,17 @@ def test_damaged_best_is_refused_by_name(tmp_path):
     damage(arrays, "flipped bit")
     with pytest.raises(InputError, match=r"checkpoints?.*/10 is damaged|/10 is damaged"):
         checkpoints.best_params(directory)
+
+
+def test_a_checkpoint_from_before_gradient_norms_were_added_up_goes_on(tmp_path):
+    now = jax.tree.map(np.asarray, STATE._replace(step=np.int32(15), sums=steps.no_sums()))
+    kept = {name: np.float32(3) for name in ("loss", "examples", "score", "counted")}
+    with checkpoints.open_manager(tmp_path) as manager:
+        checkpoints.save(manager, now._replace(sums=kept), Position(1, 5, 7.5))
+    warnings = []
+    with checkpoints.open_manager(tmp_path) as manager:
+        found, position = checkpoints.restore_latest(manager, now, warnings.append)
+    assert not warnings
+    assert position == Position(1, 5, 7.5)
+    assert found.sums == kept | {"gradient_norm": 0, "steps": 0}
+    jax.tree.map(np.testing.assert_array_equal, found._replace(sums={}), now._replace(sums={}))

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 
 class InputError(Exception):
@@ -6,3 +6,11 @@ class InputError(Exception):
 
     `main.py` prints it as one line, without a traceback.
     """
+
+
+class Diverged(InputError):
+    """A loss or gradient that stopped being finite, in step `step`; what `InputError` says."""
+
+    def __init__(self, message: str, step: int):
+        super().__init__(message)
+        self.step = step

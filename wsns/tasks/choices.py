@@ -1,8 +1,12 @@
 """What the paper leaves open, and what a run chose there."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from wsns.evaluation.findings import NEAR_MM
+from wsns.training.faults import words
 
 
 def choices(config: ConfigDict) -> list[tuple[str, str]]:
@@ -103,4 +107,22 @@ def notes(config: ConfigDict) -> list[str]:
             f"{NEAR_MM:g} mm of a nodule of the validation split. The outlines of that split were used for this, which "
             "a lab with slice labels alone does not have; those of the test split were not."
         )
+    return remarks
+
+
+def training_notes(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Returns a remark for each fault that the training logs name.
+
+    Args:
+        logs: rows of `metrics.jsonl` by the network's title.
+    """
+    remarks = []
+    for title, rows in logs.items():
+        checked = [row for row in rows if row["split"] == "validation"]
+        for fault in dict.fromkeys(fault for row in checked for fault in row.get("faults", ())):
+            epochs = [row["epoch"] for row in checked if fault in row.get("faults", ())]
+            remarks.append(
+                f"In {len(epochs)} of {len(checked)} epochs of {title}, first in epoch {epochs[0]}, {words(fault)}. "
+                "Its figures may be those of a network that learned nothing."
+            )
     return remarks

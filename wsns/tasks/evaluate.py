@@ -14,10 +14,12 @@ from wsns.evaluation.beyond import Whole, beyond, whole_scans
 from wsns.evaluation.cases import Case, read_cases
 from wsns.evaluation.table import Effort, table1
 from wsns.models import pretrained
+from wsns.models.build import TITLES
 from wsns.report import page
 from wsns.report.page import ReportContent, SplitCount
 from wsns.tasks import choices, pictures, scans
 from wsns.tasks.finished import Run
+from wsns.training.log import read_metrics
 
 SPLITS = ("train", "validation", "test")
 SCAN_FILES = ("cases.csv", "marks.csv", "scans.csv")
@@ -88,6 +90,7 @@ def _write(
     synthetic = source == TWIN
     table_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
     files.write_rows(workdir / "measures.csv", beyond_text.COLUMNS, beyond_text.rows(table, found))
+    logs = {TITLES[name]: read_metrics(workdir / name) for name in config.models}
     content = ReportContent(
         table=table,
         source=source,
@@ -98,7 +101,7 @@ def _write(
         beyond=found,
         pictures=pictures.draw(run, found),
         choices=choices.choices(config),
-        notes=choices.notes(config),
+        notes=choices.notes(config) + choices.training_notes(logs),
         config=files.read_json(workdir / "config.json"),
         environment=files.read_json(workdir / "environment.json"),
         accounting=accounting,

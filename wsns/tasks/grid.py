@@ -1,7 +1,6 @@
 """The task 'grid': rate, decay and batch size by validation accuracy (section 3.2), in one table."""
 
 import itertools
-import json
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +9,22 @@ from typing import Any
 from ml_collections import ConfigDict
 from scipy import stats
 
-from wsns import hosts
+from wsns import hosts, progress
 from wsns import workdir as files
+from wsns.errors import Diverged
 from wsns.models.build import TITLES
 from wsns.tasks import train
 from wsns.tasks.examples import open_examples
+from wsns.training.log import read_metrics
+
+DIVERGED = "diverged.json"
 
 
 def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     """Trains each network of `config.models` with every combination and writes `grid.csv` and `grid.txt`.
 
-    A finished combination keeps its metrics and no checkpoint. The table is written anew after each.
+    A finished combination keeps its metrics and no checkpoint. One that diverges keeps the step in which it did, in
+    `diverged.json`, and the search goes on. The table is written anew after each.
 
     Raises:
         InputError: for impossible settings, or if a training can't go on.
@@ -38,15 +42,27 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
                 if hosts.is_first():
                     print(f"{TITLES[name]}: {_words(own, name)}")
                     stamps.begin(where, wanted, directory)
-                train.fit(own, name, splits, directory, resident=resident)
+                diverged = _fit(own, name, splits, directory, resident=resident)
                 if hosts.is_first():
-                    shutil.rmtree(directory / "checkpoints")
+                    if diverged:
+                        progress.say(f"{diverged}: the search goes on")
+                        files.write_json(directory / DIVERGED, {"step": diverged.step})
+                    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
                     stamps.mark_done(where, wanted)
             if hosts.is_first():
                 rows.append(_row(own, name, directory, len(splits[1])))
                 _write(workdir, rows)
     if hosts.is_first():
         print((workdir / "grid.txt").read_text())
+
+
+def _fit(config: ConfigDict, name: str, splits: Any, directory: pathlib.Path, **how: Any) -> Diverged | None:
+    """Trains one combination; returns what it said if it diverged."""
+    try:
+        train.fit(config, name, splits, directory, **how)
+    except Diverged as diverged:
+        return diverged
+    return None
 
 
 def combinations(config: ConfigDict, name: str) -> Iterator[ConfigDict]:
@@ -66,8 +82,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{'method':<8}{'rate':>8}{'decay':>8}{'batch':>7}{'accuracy':>11}{'95 %':>14}{'epoch':>7}{'loss':>8}"
     ]
     lines += [
-        f"{row['method']:<8}{row['rate']:>8g}{row['decay']:>8g}{row['batch']:>7}{row['accuracy']:>11.3f}"
-        f"{row['accuracy_low']:>8.3f}–{row['accuracy_high']:.3f}{row['epoch']:>7}{row['loss']:>8.3f}"
+        f"{row['method']:<8}{row['rate']:>8g}{row['decay']:>8g}{row['batch']:>7}{_result(row)}"
         for row in rows
     ]
     lines.append(
@@ -77,32 +92,60 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _result(row: Mapping[str, Any]) -> str:
+    if row["diverged"]:
+        return f"   diverged at step {row['diverged']}"
+    return (
+        f"{row['accuracy']:>11.3f}{row['accuracy_low']:>8.3f}–{row['accuracy_high']:.3f}{row['epoch']:>7}"
+        f"{row['loss']:>8.3f}"
+    )
+
+
 def _words(config: ConfigDict, name: str) -> str:
     settings = config.train
     return f"rate {settings.rates[int(name[-1]) - 1]:g} decay {settings.decay:g} batch {settings.batch}"
 
 
 def _row(config: ConfigDict, name: str, directory: pathlib.Path, slices: int) -> dict[str, Any]:
-    epochs = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    best = max((row for row in epochs if row["split"] == "validation"), key=lambda row: row["accuracy"])
-    right = round(best["accuracy"] * slices)
-    interval = stats.binomtest(right, slices).proportion_ci(method="wilson")
+    epochs = read_metrics(directory)
+    diverged = directory / DIVERGED
+    if diverged.exists():
+        reached: dict[str, Any] = dict.fromkeys(
+            ("accuracy", "accuracy_low", "accuracy_high", "epoch", "loss"), ""
+        )
+    else:
+        reached = _best(epochs, slices)
     return {
         "method": TITLES[name],
         "rate": config.train.rates[int(name[-1]) - 1],
         "decay": config.train.decay,
         "batch": config.train.batch,
+        **reached,
+        "seconds": round(sum(row["seconds"] for row in epochs if row["split"] == "train"), 1),
+        "slices": slices,
+        "diverged": files.read_json(diverged)["step"] if diverged.exists() else "",
+    }
+
+
+def _best(epochs: Sequence[Mapping[str, Any]], slices: int) -> dict[str, Any]:
+    best = max((row for row in epochs if row["split"] == "validation"), key=lambda row: row["accuracy"])
+    right = round(best["accuracy"] * slices)
+    interval = stats.binomtest(right, slices).proportion_ci(method="wilson")
+    return {
         "accuracy": best["accuracy"],
         "accuracy_low": interval.low,
         "accuracy_high": interval.high,
         "epoch": best["epoch"],
         "loss": best["loss"],
-        "seconds": round(sum(row["seconds"] for row in epochs if row["split"] == "train"), 1),
-        "slices": slices,
     }
 
 
 def _write(workdir: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    ranked = sorted(rows, key=lambda row: (row["method"], -row["accuracy"], row["loss"]))
+    ranked = sorted(rows, key=_rank)
     files.write_rows(workdir / "grid.csv", list(ranked[0]), ranked)
     files.write_text(workdir / "grid.txt", table(ranked))
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Sorts by method, then by accuracy, then by loss; what diverged comes last."""
+    return (row["method"], True) if row["diverged"] else (row["method"], False, -row["accuracy"], row["loss"])

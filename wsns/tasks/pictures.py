@@ -1,6 +1,5 @@
 """The figures of a run, from its records, `masks/`, `cases.csv` and training logs."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from wsns.report import figures, plots, views
 from wsns.report.curves import curves
 from wsns.report.page import Picture
 from wsns.tasks.finished import Run, seen, view
+from wsns.training.log import read_metrics
 
 GALLERY = 4
 EXAMPLES = 5
@@ -108,8 +108,8 @@ def _examples(cases: Sequence[Case], method: str) -> list[Case]:
 
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
-    rows = []
-    for name in run.config.models:
-        for line in (run.workdir / name / "metrics.jsonl").read_text().splitlines():
-            rows.append({"model": TITLES[name], **json.loads(line)})
-    return rows
+    return [
+        {"model": TITLES[name], **row}
+        for name in run.config.models
+        for row in read_metrics(run.workdir / name)
+    ]

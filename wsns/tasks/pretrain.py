@@ -1,7 +1,6 @@
 """The task 'pretrain': makes the starts that ship with the project in place of ImageNet's."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from wsns.models import build, embedded, shapes
 from wsns.processes import cores, pool
 from wsns.training import checkpoints, loop, objectives
 from wsns.training.feed import InMemory
+from wsns.training.log import read_metrics
 
 PORTION = 500
 """Shapes drawn at once."""
@@ -69,12 +69,13 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
         objectives.localisation(network.apply, network.prepare),
         objectives.adam(config.pretrain.rate, config.train.decay, steps),
         network.first_params(config.seed, config.model.size),
+        remedy="lower the learning rate (--config.pretrain.rate=…) and name another --workdir",
     )
     how = loop.LoopOptions(
         config.train.epochs, config.train.batch, config.seed, config.train.flip, config.train.shift
     )
     loop.fit(subject, training, validation, how, workdir / on)
-    rows = [json.loads(line) for line in (workdir / on / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(workdir / on)
     made_by = {
         "command": f"python main.py --config={start.config} --workdir=runs/{on}",
         "version": shapes.VERSION if on == "shapes" else patches.VERSION,

@@ -16,6 +16,8 @@ from wsns.tasks.examples import open_examples
 from wsns.training import loop, objectives
 from wsns.training.feed import Examples
 
+REMEDY = "lower the learning rate (--config.{}=…), and the same command then starts anew"
+
 
 def train(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     """Trains every network of `config.models` that is not trained yet."""
@@ -96,7 +98,9 @@ def _subject(config: ConfigDict, name: str, network: build.Network, steps: int) 
     if name == "unet":
         objective = objectives.segmentation(network.apply, network.prepare)
         optimiser = objectives.adam(config.unet.rate, config.unet.decay, steps)
-        return loop.Subject(build.TITLES[name], "dice", objective, optimiser, params)
+        return loop.Subject(
+            build.TITLES[name], "dice", objective, optimiser, params, remedy=REMEDY.format("unet.rate")
+        )
     settings = config.train
     objective = objectives.classification(network.apply, network.prepare)
     optimiser = objectives.sgd(
@@ -107,7 +111,15 @@ def _subject(config: ConfigDict, name: str, network: build.Network, steps: int) 
         settings.trunk_factor,
         network.loaded,
     )
-    subject = loop.Subject(build.TITLES[name], "accuracy", objective, optimiser, params)
+    subject = loop.Subject(
+        build.TITLES[name],
+        "accuracy",
+        objective,
+        optimiser,
+        params,
+        check=objectives.checking(network.apply, network.prepare),
+        remedy=REMEDY.format("train.rates"),
+    )
     if settings.choose == "accuracy":
         return subject
     check = objectives.pointing(network.apply, network.prepare, config.segment.contrast)

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
 from wsns.errors import InputError
-from wsns.training.step import State
+from wsns.training.step import PER_STEP, State, no_sums
 
 LATEST = 2
 """So many stay, so that there is one before a damaged one."""
@@ -110,11 +110,25 @@ def best_params(directory: pathlib.Path) -> Any:
 
 
 def _restore(manager: ocp.CheckpointManager, step: int, like: State) -> tuple[State, Position]:
+    try:
+        return _restore_like(manager, step, like)
+    except Exception as error:  # as above
+        # Before gradient norms were added up; they begin at 0 here.
+        earlier = {
+            name: value for name, value in like.sums.items() if name not in {*PER_STEP, *PER_STEP.values()}
+        }
+        try:
+            return _restore_like(manager, step, like._replace(sums=earlier))
+        except Exception:
+            raise error from None
+
+
+def _restore_like(manager: ocp.CheckpointManager, step: int, like: State) -> tuple[State, Position]:
     rest = like._replace(params={})._asdict() | {"position": [np.asarray(value) for value in Position()]}
     found = _read(manager, step, {"params": like.params, "rest": rest, "checksums": None})
     rest = dict(found["rest"])
     epoch, batch, seconds = rest.pop("position")
-    state = State(**rest)._replace(params=found["params"])
+    state = State(**rest)._replace(params=found["params"], sums=no_sums() | rest["sums"])
     return state, Position(int(epoch), int(batch), float(seconds))
 
 

@@ -2,12 +2,18 @@
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tensorboardX import SummaryWriter
 
 from wsns import workdir
+
+
+def read_metrics(directory: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the rows of a network's `metrics.jsonl`, none where there is no such file."""
+    path = directory / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 class Log:
@@ -17,8 +23,7 @@ class Log:
         """Keeps the rows of `epochs_done` epochs; `score_name` is what the score is called."""
         self._path = directory / "metrics.jsonl"
         self._score_name = score_name
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        self._rows = [row for row in map(json.loads, lines) if row["epoch"] <= epochs_done]
+        self._rows = [row for row in read_metrics(directory) if row["epoch"] <= epochs_done]
         self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=steps_done + 1)
 
     def __enter__(self) -> "Log":
@@ -27,18 +32,34 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self._board.close()
 
+    def last(self) -> dict[str, dict[str, Any]]:
+        """Returns the rows of the last epoch by split, empty before the first."""
+        return {row["split"]: row for row in self._rows if row["epoch"] == self._rows[-1]["epoch"]}
+
     def step(self, number: int, values: Mapping[str, float]) -> None:
         """Adds what one training step showed, for TensorBoard alone."""
         for name, value in values.items():
             self._board.add_scalar(f"step/{self._named(name)}", value, number)
 
-    def epoch(self, number: int, step: int, means: Mapping[str, Mapping[str, float]], timing: Any) -> None:
-        """Adds an epoch: loss and scores of each split, and the time it took, in seconds and slices per second."""
+    def epoch(
+        self,
+        number: int,
+        step: int,
+        means: Mapping[str, Mapping[str, float]],
+        timing: Any,
+        faults: Sequence[str] = (),
+    ) -> None:
+        """Adds an epoch: loss and scores of each split, and the time it took, in seconds and slices per second.
+
+        What `wsns.training.faults` found stands in the row of the validation split, if anything.
+        """
         for split, values in means.items():
             named = {self._named(name): value for name, value in values.items()}
             self._rows.append({"epoch": number, "step": step, "split": split, **named, **timing})
             for name, value in named.items():
                 self._board.add_scalar(f"{split}/{name}", value, step)
+        if faults:
+            self._rows[-1]["faults"] = list(faults)
         workdir.write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
 
     def _named(self, name: str) -> str:

@@ -24,7 +24,8 @@ class Subject:
 
     `title` names the network, `score_name` its score. `check` is what is measured on the validation split where that
     is more than the objective; the epoch of the highest `choose` there is the best, 'score' or another that `check`
-    measures, of equal ones that of the higher score.
+    measures, of equal ones that of the higher score. `remedy` is what to do against a rate that is too high, as a
+    part of a sentence.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Subject:
     params: Any
     check: steps.Objective | None = None
     choose: str = "score"
+    remedy: str = "lower the learning rate"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,8 @@ def fit(
     a resumed run repeats exactly.
 
     Raises:
-        InputError: if the loss stops being finite, or the device's memory doesn't suffice.
+        Diverged: if loss or gradient stop being finite.
+        InputError: if the device's memory doesn't suffice.
     """
     try:
         _fit(subject, train, validation, options, directory)
@@ -111,7 +114,9 @@ def _fit(
     # A portion is what is known to fit.
     checks = feed.Feed(validation, -(-options.batch // options.portions), resident=options.resident)
     devices = jax.local_device_count()
-    with Watch(subject.title, subject.score_name, subject.choose, directory, options.save_minutes) as watch:
+    with Watch(
+        subject.title, subject.score_name, subject.choose, directory, options.save_minutes, subject.remedy
+    ) as watch:
         first = steps.init_state(subject.params, subject.optimiser, options.seed)
         start, position = watch.begin(first, options.epochs, data.count, options.batch)
         state = steps.place(start, devices)

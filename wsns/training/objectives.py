@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from wsns.models.vgg import HEAD_BLOCKS, Output
 from wsns.segmentation.nam import nam, nodule_weights
+from wsns.training.faults import LIVE
 from wsns.training.step import Batch, Objective, Params, PerExample
 
 Prepare = Callable[[jax.Array], jax.Array]
@@ -25,8 +27,17 @@ def classification(apply: Callable, prepare: Prepare) -> Objective:
     return objective
 
 
+def checking(apply: Callable, prepare: Prepare) -> Objective:
+    """As `classification`, and as `live_gap5` … which share of a head's units answers; for validation only."""
+
+    def objective(params: Params, batch: Batch) -> PerExample:
+        return _checked(apply(params, prepare(batch["hu"])), batch["label"])
+
+    return objective
+
+
 def pointing(apply: Callable, prepare: Prepare, contrast: str) -> Objective:
-    """As `classification`, and as `hit` whether the peak of the NAM lies near a nodule; for validation only.
+    """As `checking`, and as `hit` whether the peak of the NAM lies near a nodule; for validation only.
 
     Batches hold `where` (B, S, S) too, as `wsns.evaluation.findings.where_to_point` makes it; a slice in which it is 0
     all over doesn't count.
@@ -44,7 +55,8 @@ def pointing(apply: Callable, prepare: Prepare, contrast: str) -> Objective:
         peak = jnp.where(codes > 0, seen.reshape(codes.shape), -jnp.inf).argmax(axis=1)
         hit = (jnp.take_along_axis(codes, peak[:, None], axis=1)[:, 0] == 2).astype(jnp.float32)
         counts = (codes > 0).any(axis=1).astype(jnp.float32)
-        return _classified(output.logits, batch["label"])._replace(more={"hit": (hit, counts)})
+        checked = _checked(output, batch["label"])
+        return checked._replace(more={"hit": (hit, counts), **checked.more})
 
     return objective
 
@@ -114,6 +126,15 @@ def _classified(logits: jax.Array, label: jax.Array) -> PerExample:
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, label)
     correct = (logits.argmax(axis=-1) == label).astype(jnp.float32)
     return PerExample(loss, correct, jnp.ones_like(correct))
+
+
+def _checked(output: Output, label: jax.Array) -> PerExample:
+    out = _classified(output.logits, label)
+    live = {
+        f"{LIVE}gap{block}": (head > 0).any(axis=(1, 2)).mean(axis=-1)
+        for block, head in zip(HEAD_BLOCKS, output.maps)
+    }
+    return out._replace(more={name: (share, jnp.ones_like(share)) for name, share in live.items()})
 
 
 def sgd(

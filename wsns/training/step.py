@@ -4,6 +4,7 @@ This is the only module that knows `jax.pmap`. Batches carry a weight per exampl
 weights are added over all devices before they are divided, so that the number of devices doesn't matter.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ Batch = dict[str, Any]
 Sums = dict[str, Any]
 AXIS = "devices"
 _COUNTED = "counted "
+PER_STEP = {"gradient_norm": "steps"}
+"""What a training epoch adds up per step, by the name of the steps' count."""
 PLAN = ("row", "position", "weight")
 """What a batch says about its examples: their rows in the data, their places in the whole batch, 0 for padding."""
 
@@ -59,7 +62,8 @@ def init_state(params: Params, optimiser: optax.GradientTransformation, seed: in
 
 def no_sums() -> Sums:
     """Returns the sums of no example."""
-    return {name: np.zeros((), np.float32) for name in ("loss", "examples", "score", "counted")}
+    of_examples = ("loss", "examples", "score", "counted")
+    return {name: np.zeros((), np.float32) for name in (*of_examples, "gradient_norm", "steps")}
 
 
 def replicate(tree: Any, devices: int) -> Any:
@@ -69,7 +73,7 @@ def replicate(tree: Any, devices: int) -> Any:
 
 def place(tree: Any, devices: int) -> Any:
     """Puts a copy of every array into the memory of each device: leaves (…) become (devices, …)."""
-    return jax.pmap(lambda leaves: leaves, axis_name=AXIS, donate_argnums=0)(replicate(tree, devices))
+    return _placed()(replicate(tree, devices))
 
 
 def unreplicate(tree: Any) -> Any:
@@ -123,8 +127,10 @@ def make_train_step(
         gradients, sums = jax.lax.psum(_add_up(work, batch, portions), AXIS)
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        added = jax.tree.map(jnp.add, state.sums, sums)
-        shown = means(sums) | {"gradient_norm": optax.tree.norm(gradients)}
+        norm = optax.tree.norm(gradients)
+        own = sums | {"gradient_norm": norm, "steps": jnp.ones_like(norm)}
+        added = jax.tree.map(jnp.add, state.sums, own)
+        shown = means(sums) | {"gradient_norm": norm}
         return State(state.step + 1, params, opt_state, state.key, added), shown
 
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
@@ -140,10 +146,20 @@ def make_eval_step(objective: Objective) -> Callable:
 
 
 def means(sums: dict[str, Any]) -> dict[str, Any]:
-    """Turns added sums into the mean loss, the mean score and those of `more` (0 where nothing counted)."""
+    """Turns added sums into the mean loss, the mean score and those of `more` (0 where nothing counted).
+
+    Of a training epoch also into the mean of the steps' gradient norms.
+    """
     of = {"loss": "examples", "score": "counted"}
+    of |= {name: counted for name, counted in PER_STEP.items() if name in sums}
     of |= {name.removeprefix(_COUNTED): name for name in sums if name.startswith(_COUNTED)}
     return {name: sums[name] / jnp.maximum(sums[counted], 1) for name, counted in of.items()}
+
+
+@functools.cache
+def _placed() -> Callable:
+    """Returns one function for all calls: a new one would be compiled anew each time."""
+    return jax.pmap(lambda leaves: leaves, axis_name=AXIS, donate_argnums=0)
 
 
 def _look_up(batch: Batch, data: Batch) -> Batch:

@@ -4,14 +4,15 @@ import contextlib
 import math
 import pathlib
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from wsns import hosts, progress
-from wsns.errors import InputError
+from wsns.errors import Diverged
 from wsns.training import checkpoints
 from wsns.training import step as steps
 from wsns.training.checkpoints import Position
+from wsns.training.faults import faults, words
 from wsns.training.log import Log
 
 Shown = Mapping[str, Any]
@@ -26,7 +27,13 @@ class Watch:
     """
 
     def __init__(
-        self, title: str, score_name: str, choose: str, directory: pathlib.Path, save_minutes: float
+        self,
+        title: str,
+        score_name: str,
+        choose: str,
+        directory: pathlib.Path,
+        save_minutes: float,
+        remedy: str = "lower the learning rate",
     ):
         """Takes what the run's network and score are called, and where and how often its state is kept.
 
@@ -36,9 +43,11 @@ class Watch:
             choose: the epoch in which this is highest on the validation split is the best, 'score' or another.
             directory: of the network.
             save_minutes: after so many a checkpoint is due.
+            remedy: what to do against a rate that is too high, as a part of a sentence.
         """
         self._title, self._score_name, self._choose, self._directory = title, score_name, choose, directory
-        self._save_seconds = 60 * save_minutes
+        self._save_seconds, self._remedy = 60 * save_minutes, remedy
+        self._said: set[str] = set()
         self._saved = "nothing is saved yet"
         self._unread: tuple[Shown, int] | None = None
         self._means: dict[str, float] = {}
@@ -81,7 +90,7 @@ class Watch:
                 hidden=not self._manager,
             )
         )
-        self._slices, self._saved_at = slices, time.monotonic()
+        self._slices, self._batch, self._saved_at = slices, batch, time.monotonic()
         self._epoch_began = self._saved_at - position.seconds
         return state, position
 
@@ -89,7 +98,7 @@ class Watch:
         """Takes what a step of so many slices returned, and reads the step before.
 
         Raises:
-            InputError: if loss or gradient stopped being finite.
+            Diverged: if loss or gradient stopped being finite.
         """
         before, self._unread = self._unread, (shown, slices)
         if before:
@@ -103,14 +112,23 @@ class Watch:
         self._save(state, Position(epoch - 1, batch, time.monotonic() - self._epoch_began))
 
     def epoch(self, number: int, state: steps.State, fitted: Shown, checked: Shown) -> None:
-        """Writes an epoch's means over both splits into the log and keeps its state."""
+        """Writes an epoch's means over both splits into the log, keeps its state and says what is wrong with it.
+
+        Raises:
+            Diverged: if a loss or gradient stopped being finite.
+        """
         self._read_last()
+        if not math.isfinite(checked["loss"]):
+            self._diverged(f"the validation loss is {checked['loss']} after step {self._step}")
         now = time.monotonic()
         seconds, self._epoch_began = now - self._epoch_began, now
         if not self._manager or not self._log:
             return
         timing = {"seconds": round(seconds, 2), "slices_per_second": round(self._slices / seconds, 1)}
-        self._log.epoch(number, self._step, {"train": fitted, "validation": checked}, timing)
+        before, means = self._log.last(), {"train": fitted, "validation": checked}
+        found = faults([before, means] if before else [means], self._batch)
+        self._log.epoch(number, self._step, means, timing, found)
+        self._say(found, number)
         decides = checked[self._choose]
         if self._choose != "score":
             decides += TIE * checked["score"]
@@ -128,15 +146,25 @@ class Watch:
         self._step += 1
         bad = next((name for name in ("loss", "gradient_norm") if not math.isfinite(values[name])), None)
         if bad:
-            raise InputError(
-                f"{self._title}: the {bad.replace('_', ' ')} is {values[bad]} in step {self._step}; {self._saved}. "
-                "Lower the learning rate (--config.train.rates=… or --config.unet.rate=…); the same command then "
-                "starts anew"
-            )
+            self._diverged(f"the {bad.replace('_', ' ')} is {values[bad]} in step {self._step}")
         if self._log:
             self._log.step(self._step, values)
         self._show({"loss": values["loss"], self._score_name: values["score"]})
         self._bar.update(slices)
+
+    def _diverged(self, what: str) -> NoReturn:
+        remedy = self._remedy[0].upper() + self._remedy[1:]
+        raise Diverged(f"{self._title}: {what}; {self._saved}. {remedy}", self._step)
+
+    def _say(self, found: Sequence[str], epoch: int) -> None:
+        """Says each fault once."""
+        for fault in found:
+            if fault not in self._said:
+                self._said.add(fault)
+                progress.say(
+                    f"warning: {self._title}: {words(fault)} (epoch {epoch}, step {self._step}); it may never "
+                    f"learn again: {self._remedy}, or give another --config.seed"
+                )
 
     def _show(self, means: Mapping[str, float]) -> None:
         self._means |= means
