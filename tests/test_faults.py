@@ -61,7 +61,7 @@ def test_live_is_the_share_of_units_that_answer_anywhere_in_a_slice():
     np.testing.assert_allclose(more["live_gap4"], [[0, 0], [1, 1]])
 
 
-MODULE = VGG(gaps=2, width=1 / 32, head_filters=64)
+MODULE = VGG(gaps=2, width=1 / 16)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def trained(directory, params, epochs=2):
     )  # fmt: skip
     rng = np.random.default_rng(0)
     label = (np.arange(8) % 2).astype(np.int32)
-    hu = 30 * (rng.normal(size=(8, 16, 16)) + 2.0 * label[:, None, None]).astype(np.float32)
+    hu = 10 * (rng.normal(size=(8, 16, 16)) + 2.0 * label[:, None, None]).astype(np.float32)
     data = feed.InMemory({"hu": hu, "label": label})
     loop.fit(given, data, data, dataclasses.replace(OPTIONS, epochs=epochs, flip=False), directory)
     return [row for row in read_metrics(directory) if row["split"] == "validation"]
