@@ -14,8 +14,8 @@ def get_config() -> ConfigDict:
     # What to do: 'records', 'train', 'segment' or 'table1', each with all that comes before it and is not done yet;
     # 'evaluate', table, figures and report again from what a run left; 'tune', the thresholds of 'segment'; 'grid',
     # rate, decay and batch; 'accounting' counts what the readers drew; 'weights' fetches or checks ImageNet's;
-    # 'pretrain' makes the embedded starts; 'compare', 'ablations', 'transfer' and 'twin_check' have
-    # configs of their own.
+    # 'plan' says what a run will take, without training; 'pretrain' makes the embedded starts; 'compare', 'ablations',
+    # 'transfer' and 'twin_check' have configs of their own.
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
@@ -209,6 +209,13 @@ def get_config() -> ConfigDict:
     config.transfer = transfer = ConfigDict()
     transfer.agreement = 2
     transfer.seeds = (0, 1, 2)
+
+    # The task 'plan': besides this machine, one whose matrix product runs at so many TFLOP/s (0: none), of which the
+    # networks reach this share, an assumption; and the GiB of its device's memory (0: this device's).
+    config.plan = plan = ConfigDict()
+    plan.rate = 0.0
+    plan.share = 0.4
+    plan.memory = 0.0
 
     config.evaluate = evaluate = ConfigDict()
     # Draws of patients behind each interval.

@@ -37,6 +37,7 @@ ALONE = {
     "compare": "compare",
     "transfer": "transfer",
     "twin_check": "twin_check",
+    "plan": "plan",
 }
 """Tasks that stand on no other step, and their functions."""
 TOGETHER = ("train", "grid")
@@ -54,8 +55,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     workdir = workdir.absolute()
     _check(config)
     if config.task in ALONE:
-        # A comparison may be written into a run's folder, whose own config.json stays.
-        if config.task != "compare":
+        # A comparison or a plan may be written into a run's folder, whose own config.json stays.
+        if config.task not in ("compare", "plan"):
             describe(config, workdir, {})
         _function(config.task, ALONE[config.task])(config, workdir)
         return
@@ -87,7 +88,7 @@ def _check(config: ConfigDict) -> None:
         raise InputError(f"config.task={config.task!r}: choose one of {', '.join([*STEPS, *ALONE])}")
     if config.task in ("records", "accounting", "weights"):
         return
-    if config.task in ("bound", "compare", "twin_check"):
+    if config.task in ("bound", "compare", "twin_check", "plan"):
         _function(config.task, "check")(config)
         return
     check(config)
@@ -141,14 +142,19 @@ def describe(config: ConfigDict, workdir: pathlib.Path, data: Mapping[str, Any])
     files.write_json(workdir / "environment.json", environment.describe() | {"data": dict(data)})
 
 
-def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
-    inputs = config.data.to_dict() | {"version": VERSION}
+def record_inputs(config: ConfigDict) -> dict[str, Any]:
+    """Returns what a run's records depend on."""
+    inputs: dict[str, Any] = config.data.to_dict() | {"version": VERSION}
     del inputs["workers"]
     if not config.data.manual_dir:
         from wsns.data.twin import render as twin
 
         inputs["twin"] = twin.VERSION
-    built = workdir / "records"
+    return inputs
+
+
+def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+    inputs, built = record_inputs(config), workdir / "records"
     done = (built / "accounting.json").exists() and stamps.is_done("records", inputs)
     # A network that was trained on records keeps them; who asks for records wants those of today's archive.
     if done and not (config.task == "records" and config.data.manual_dir):

@@ -37,9 +37,7 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
     names, drawn = (("hu", "nodules"), True) if name == "unet" else (("hu", "label"), False)
     neighbours = not drawn and config.model.channels == "neighbours"
     count = sum(len(records.data_source(directory, part)) for part in PARTS)
-    place = choose_place(
-        config.fit.input, count * config.data.crop**2 * (3 if drawn else 6 if neighbours else 2)
-    )
+    place = choose_place(config.fit.input, count * slice_bytes(config, name))
     watch = progress.through if hosts.is_first() else lambda items, _: items
     opened: list[Examples] = []
     for part in PARTS:
@@ -60,6 +58,12 @@ def open_examples(config: ConfigDict, directory: pathlib.Path, name: str) -> tup
                 "take more scans (config.data.max_scans), or leave 'unet' out of config.models"
             )
     return opened, place == "device"
+
+
+def slice_bytes(config: ConfigDict, name: str) -> int:
+    """Returns the bytes of memory that a slice takes which a network learns from."""
+    neighbours = config.model.channels == "neighbours"
+    return int(config.data.crop**2) * (3 if name == "unet" else 6 if neighbours else 2)
 
 
 def check(config: ConfigDict) -> None:
@@ -92,9 +96,9 @@ def choose_place(asked: str, size: int) -> str:
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0)
     if size <= SHARE * limit:
         return "device"
-    return "host" if size <= SHARE * _memory() else "stream"
+    return "host" if size <= SHARE * memory() else "stream"
 
 
-def _memory() -> int:
+def memory() -> int:
     """Returns the machine's memory in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

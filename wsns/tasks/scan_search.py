@@ -38,7 +38,7 @@ def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> l
     """
     choice = data_options(config.data)
     plan = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
-    chosen = _choose(plan, config.scans.most, config.data.seed)
+    chosen = choose_test_scans(plan, config.scans.most, config.data.seed)
     todo = [scan for scan in chosen if not _folder(folder, scan).exists()]
     trained = {name: of for name, of in load_trained(config, workdir).items() if name != "unet"}
     options = dataclasses.replace(Options(**config.segment.to_dict()), detect=config.scans.detect)
@@ -69,8 +69,12 @@ def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> l
     return found
 
 
-def _choose(plan: Plan, most: int, seed: int) -> list[Scan]:
-    """Returns the test patients' scans, at most so many, drawn at random."""
+def choose_test_scans(plan: Plan, most: int, seed: int) -> list[Scan]:
+    """Returns the test patients' scans, at most so many, drawn at random.
+
+    Raises:
+        InputError: if there is none.
+    """
     test = [scan for scan in plan.scans.values() if plan.parts[scan.patient] == "test"]
     if not test:
         raise InputError("no patient stands in the test split: take more scans (config.data.max_scans)")

@@ -71,7 +71,7 @@ def fit(
     settings = config.unet if name == "unet" else config.train
     network = build.build(config, name)
     training, validation = splits
-    subject = _subject(config, name, network, -(-len(training) // settings.batch))
+    subject = subject_of(config, name, network, -(-len(training) // settings.batch))
     if hosts.is_first():
         progress.say(
             f"{subject.title}: {size.parameters(network.module, config.model.size) / 1e6:.3g} million parameters, "
@@ -93,7 +93,8 @@ def fit(
     loop.fit(subject, training, validation, options, directory)
 
 
-def _subject(config: ConfigDict, name: str, network: build.Network, steps: int) -> loop.Subject:
+def subject_of(config: ConfigDict, name: str, network: build.Network, steps: int) -> loop.Subject:
+    """Returns what is trained of a network, with so many steps in an epoch."""
     params = network.first_params(config.seed, config.model.size)
     if name == "unet":
         objective = objectives.segmentation(network.apply, network.prepare)

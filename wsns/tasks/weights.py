@@ -45,16 +45,27 @@ def ensure(config: ConfigDict) -> None:
     Raises:
         InputError: if they can't be fetched, or the networks haven't VGG16's own width.
     """
+    check_width(config)
+    if config.model.start == "imagenet" and not config.model.weights and _has_weak(config):
+        fetch_missing(pretrained.IMAGENET_FILE)
+
+
+def check_width(config: ConfigDict) -> None:
+    """Refuses ImageNet's weights for networks of another width than VGG16's own.
+
+    Raises:
+        InputError: with the field.
+    """
     model = config.model
-    if model.start != "imagenet" or not any(name.startswith("gap") for name in config.models):
-        return
-    if model.width != 1:
+    if model.start == "imagenet" and model.width != 1 and _has_weak(config):
         raise InputError(
             f"model.width={model.width:g}: ImageNet's weights have VGG16's own width; set model.width=1, or "
             "model.start='shapes' (width 1/8) or 'random'"
         )
-    if not model.weights:
-        fetch_missing(pretrained.IMAGENET_FILE)
+
+
+def _has_weak(config: ConfigDict) -> bool:
+    return any(name.startswith("gap") for name in config.models)
 
 
 def fetch_missing(path: pathlib.Path, url: str = URL, size: int = BYTES, md5: str = MD5) -> None:
