@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsns.data.readers.annotations import Scan
-from wsns.data.records.plan import Plan
 from wsns.data.records.split import SPLITS
+
+if TYPE_CHECKING:  # it stands on what a machine that has the records may lack
+    from wsns.data.records.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Counts:
     whole_slices: int
 
 
-def of_plan(plan: Plan, whole: Collection[Scan]) -> Counts:
+def of_plan(plan: "Plan", whole: Collection[Scan]) -> Counts:
     """Counts what a build of records will make, from the annotations alone.
 
     As many slices without a nodule are drawn as there are with one, if nobody has drawn in so many. Whether the lungs
