@@ -94,7 +94,9 @@ def plan(config: ConfigDict, workdir: pathlib.Path) -> None:
         "given": config.plan.to_dict(),
         "model": {key: config.model[key] for key in ("size", "width", "dtype")},
         "networks": networks,
-        "segmentation": _segmentation(config, found, networks, sample) if "gap1" in config.models else None,
+        "segmentation": _segmentation(config, found, networks, sample)
+        if "gap1" in config.models and found.parts["test"].positive
+        else None,
         "assumed": {"searched": SEARCHED, "gpu_share": GPU_SHARE, "cpu_share": CPU_SHARE},
     }
     files.write_json(workdir / "plan.json", content)
@@ -117,13 +119,13 @@ def _survey(config: ConfigDict, workdir: pathlib.Path) -> tuple[Counts, Callable
 
     choice = options(config.data)
     made = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
-    tested = choose_test_scans(made, config.scans.most, config.data.seed)
+    some = "test" in made.parts.values()
+    tested = choose_test_scans(made, config.scans.most, config.data.seed) if some else []
     return counts.of_plan(made, tested), functools.partial(_from_twin, made, choice)
 
 
 def _from_records(built: pathlib.Path) -> Slices:
-    slices = records.load(built, "test")
-    return _some(slices, np.flatnonzero(slices.label))
+    return _some(records.load(built, "test"))
 
 
 def _from_twin(made: Any, choice: Any) -> Slices:
@@ -138,10 +140,12 @@ def _from_twin(made: Any, choice: Any) -> Slices:
     slices = scan_records(
         scan, twin.render(scan, seed=choice.twin_seed, looks=choice.twin), choice.rules
     ).slices
-    return _some(slices, np.flatnonzero(slices.nodules.any(axis=(1, 2))))
+    return _some(slices)
 
 
-def _some(slices: Slices, rows: np.ndarray) -> Slices:
+def _some(slices: Slices) -> Slices:
+    """Returns a few slices with an outline, evenly taken."""
+    rows = np.flatnonzero(slices.nodules.any(axis=(1, 2)))
     return slices.take(rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLE).round().astype(int))])
 
 
@@ -251,17 +255,13 @@ def _segmentation(
     given, gap1 = config.plan.rate * 1e12 * config.plan.share, networks["gap1"]
     # Screening is passes of parts of the 1-GAP network: it is as much faster elsewhere as whole passes are.
     faster = given * gap1["speed"]["forward"] / gap1["forward_flops"]
-    elsewhere = (
-        sum(number * networks[name]["forward_flops"] for name, number in passes.items()) / given
-        if given
-        else 0
-    )
+    operations = sum(number * networks[name]["forward_flops"] for name, number in passes.items())
     return {
         "test_slices": tested,
         "whole_slices": whole,
         "seconds_per_search": search._asdict(),
         "hours": (seconds + searched * sum(search)) / 3600,
-        "hours_given": (elsewhere + searched * (search.propose + search.screen / faster)) / 3600
+        "hours_given": (operations / given + searched * (search.propose + search.screen / faster)) / 3600
         if given
         else None,
     }
