@@ -188,12 +188,12 @@ def plan_and_take(out):
     hu = np.random.default_rng(0).integers(-1000, 400, (8, 384, 384)).astype(np.int16)
     examples_of_eight = feed.InMemory({"hu": hu, "label": np.arange(8, dtype=np.int32) % 2})
     (batch,) = feed.Feed(examples_of_eight, 8).batches(np.arange(8))
-    step = steps.make_train_step(subject.objective, subject.optimiser)
+    step, part = memory.compile_step(subject, example, 8), memory.compile_step(subject, example, 2)
     state = steps.place(steps.init_state(subject.params, subject.optimiser), 1)
+    Path("/proc/self/clear_refs").write_text("5")  # what compiling took is no part of the peak
     before = _memory("VmRSS")
     state, _ = jax.block_until_ready(step(state, batch, {}))
     took = _memory("VmHWM") - before
-    whole, part = memory.compile_step(subject, example, 8), memory.compile_step(subject, example, 2)
     seconds = {"planned": [], "taken": []}
     for _ in range(3):
         seconds["planned"].append(measure.speed(subject, part, example, 2).train)
@@ -201,7 +201,7 @@ def plan_and_take(out):
         for _ in range(2):
             state, _ = jax.block_until_ready(step(state, batch, {}))
         seconds["taken"].append((time.perf_counter() - began) / 16)
-    files.write_json(out, {"bytes": {"planned": memory.step_bytes(whole), "taken": took}, "seconds": seconds})
+    files.write_json(out, {"bytes": {"planned": memory.step_bytes(step), "taken": took}, "seconds": seconds})
 
 
 def _memory(kind):
@@ -219,6 +219,5 @@ def test_seconds_and_memory_are_within_a_factor_of_one_and_a_half(tmp_path):
     subprocess.run(run, cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": path})
     found = files.read_json(tmp_path / "taken.json")
     seconds = {name: np.median(values) for name, values in found["seconds"].items()}
-    print(found)
     assert 1 / 1.5 < seconds["planned"] / seconds["taken"] < 1.5
     assert 1 / 1.5 < found["bytes"]["planned"] / found["bytes"]["taken"] < 1.5
