@@ -93,7 +93,7 @@ def search(config: ConfigDict, networks: Trained, slices: Slices) -> Search:
     given = method_input(slices, config.model.channels)
     seen = padded(given.seen, len(slices))
     reading = read_slices(seen, {1: weak[1]}, options.batch)[1]
-    peaks = np.stack([peak(nodules > 0) for nodules in slices.nodules])
+    peaks = jnp.stack([peak(nodules > 0) for nodules in slices.nodules])
     readings = {gaps: reading._replace(nam=peaks) for gaps in weak}
 
     def propose() -> list[Any]:

@@ -26,7 +26,7 @@ def compile_step(subject: Subject, example: Shapes, batch: int, portions: int = 
     parts = {name: _shape((local, size, *of.shape), of.dtype) for name, of in {**one, **example}.items()}
     state = jax.eval_shape(lambda params: steps.init_state(params, subject.optimiser), subject.params)
     state = jax.tree.map(lambda leaf: _shape((local, *leaf.shape), leaf.dtype), state)
-    step = steps.make_train_step(subject.objective, subject.optimiser, portions=portions)
+    step: Any = steps.make_train_step(subject.objective, subject.optimiser, portions=portions)
     return step.lower(state, parts, {}).compile()
 
 
