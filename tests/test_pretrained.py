@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import os
 import pathlib
 
@@ -9,6 +11,7 @@ import vgg_files
 
 from wsns.errors import InputError
 from wsns.models import embedded, pretrained, vgg, weight_files
+from wsns.models.conv import FACTOR
 from wsns.models.preprocess import KERAS, LUNG, TORCHVISION
 from wsns.models.weight_files import LAYERS
 
@@ -138,6 +141,20 @@ def test_heads_come_with_their_part_of_the_classifier(tmp_path):
     np.testing.assert_array_equal(one["classifier"]["kernel"], np.arange(128.0).reshape(64, 2))
     whole = pretrained.with_trunk(three, trunk)
     np.testing.assert_array_equal(whole["classifier"]["kernel"], three["classifier"]["kernel"])
+
+
+def test_a_start_made_from_imagenet_keeps_its_preprocessing_and_the_heads_scale(tmp_path):
+    params = zeros(vgg.VGG(gaps=1, width=1 / 16))
+    params["gap5"] = params["gap5"] | {FACTOR: jnp.float32(0.25)}
+    made_by = {"patches": 7, "version": 1, "channels": "same", "after": "ImageNet weights (mine)",
+               "preprocessing": json.loads(json.dumps(dataclasses.asdict(KERAS)))}  # fmt: skip
+    (tmp_path / "p.npz").write_bytes(embedded.pack(params, made_by, heads=True))
+    trunk = pretrained.load_trunk("patches", str(tmp_path / "p.npz"))
+    assert trunk.preprocessing == KERAS
+    assert "ImageNet weights (mine): 7 patches" in trunk.name
+    assert "not ImageNet" not in trunk.name
+    assert pretrained.with_trunk(zeros(vgg.VGG(gaps=1, width=1 / 16)), trunk)["gap5"][FACTOR] == 0.25
+    assert FACTOR not in pretrained.with_trunk(params, pretrained.load_trunk("random"))["conv1_1"]
 
 
 def _file(start: str) -> pathlib.Path:

@@ -36,9 +36,10 @@ class Preprocessing:
         Raises:
             TypeError: for other values than a `Preprocessing` has.
         """
-        return cls(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        )
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**fields)
 
     def __str__(self) -> str:
         """Returns it in words for a table."""

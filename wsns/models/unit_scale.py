@@ -8,6 +8,7 @@ in the head's output (Eq. 2 and 3 hold). The paper doesn't say what its authors 
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,8 +63,8 @@ def source_rms(
     @jax.jit
     def mean_squares(image: jax.Array) -> list[jax.Array]:
         images = prepare(image[None], size=size, window=window, preprocessing=preprocessing)
-        found = module.apply({"params": params}, images).activations
-        return [jnp.square(found[f"conv{block}_3"]).mean() for block in HEAD_BLOCKS[:gaps]]
+        output: Any = module.apply({"params": params}, images)
+        return [jnp.square(output.activations[f"conv{block}_3"]).mean() for block in HEAD_BLOCKS[:gaps]]
 
     squares = [jax.device_get(mean_squares(image)) for image in reference_slices(size, factor)]
     rms = np.sqrt(np.mean(squares, axis=0))

@@ -57,6 +57,8 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
     on, name = config.pretrain.on, config.models[0]
     start = embedded.STARTS[on]
     network = build.build(config, name)
+    trunk = network.start
+    assert trunk  # a U-Net has none
     count = config.pretrain.patches
     held_out = count // 10
     images, masks = _draw(config, count + held_out)
@@ -83,8 +85,8 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
         "patches": count,
         "size": config.model.size,
         "channels": config.model.channels,
-        "after": network.start.name if config.model.start == "imagenet" else "not ImageNet",
-        "preprocessing": dataclasses.asdict(network.start.preprocessing),
+        "after": trunk.name if config.model.start == "imagenet" else "not ImageNet",
+        "preprocessing": dataclasses.asdict(trunk.preprocessing),
         "epochs": config.train.epochs,
         "accuracy": max(row["accuracy"] for row in rows if row["split"] == "validation"),
     }
