@@ -13,6 +13,8 @@ from dicom_files import SIDE, dataset, write
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from wsns.data.archive import source as dicom
+from wsns.data.archive.index import index
+from wsns.data.archive.pixels import read_pixels
 from wsns.data.readers import annotations
 from wsns.errors import InputError
 
@@ -105,7 +107,7 @@ def _stored(pixels, tmp_path, *, syntax=None, **tags):
         )
     else:
         data.save_as(tmp_path / "a", enforce_file_format=True)
-    return dicom.read_pixels(dicom.index(str(tmp_path)).series[SERIES])[0]
+    return read_pixels(index(str(tmp_path)).series[SERIES]).hu[0]
 
 
 RAMP = np.linspace(-3000, 30000, 16 * 16).astype(np.int16).reshape(16, 16)  # GDCM knows no smaller RLE
@@ -308,7 +310,9 @@ def test_copies_of_a_file(archive, scan):
     shutil.copy(archive / "x0" / "deep" / "any 2", archive / "a copy")
     source = _open(archive, scan)
     assert source.read(SERIES).hu[2, 5, 5] == 200 - 1024
-    assert source.notes(SERIES) == (f"copies of slices are not used: {archive / 'x0' / 'deep' / 'any 2'}",)
+    assert source.read(SERIES).notes == (
+        f"copies of slices are not used: {archive / 'x0' / 'deep' / 'any 2'}",
+    )
 
 
 def test_a_broken_copy_does_no_harm(archive, scan):
@@ -316,7 +320,8 @@ def test_a_broken_copy_does_no_harm(archive, scan):
     (archive / "a copy").write_bytes(whole[:-10])
     source = _open(archive, scan)
     assert source.read(SERIES).hu[2, 5, 5] == 200 - 1024
-    assert source.notes(SERIES) == (f"copies of slices are not used: {archive / 'a copy'}",)
+    (note,) = source.read(SERIES).notes
+    assert note.startswith(f"{archive / 'a copy'} is not used, as it is cut short")
 
 
 def test_the_whole_archive_twice(archive, scan):
@@ -324,11 +329,12 @@ def test_the_whole_archive_twice(archive, scan):
     shutil.copytree(archive / "x1", archive / "again" / "x1")
     source = _open(archive, scan)
     np.testing.assert_array_equal(source.read(SERIES).hu[:, 1, 1], 100 * np.arange(5) - 1024)
-    assert re.fullmatch(r"copies of slices are not used: .* and 2 more", *source.notes(SERIES))
+    assert re.fullmatch(r"copies of slices are not used: .* and 2 more", *source.read(SERIES).notes)
 
 
 def test_whole_scans_have_no_notes(archive, scan):
-    assert _open(archive, scan).notes(SERIES) == ()
+    source = _open(archive, scan)
+    assert source.notes(SERIES) == source.read(SERIES).notes == ()
 
 
 # The source as a whole.
@@ -382,7 +388,7 @@ def test_real_scans_agree_with_pydicom(real_scans):
     uid = source.series[2]
     assert source.notes(uid) == ()
     files = sorted(source.files[uid], key=lambda file: file.z)[60:62]
-    hu = dicom.read_pixels(files)
+    hu = read_pixels(files).hu
     header = pydicom.dcmread(files[0].path, stop_before_pixels=True)
     assert header.ImagePositionPatient[2] == source.scans[uid].z[60]
     assert hu.shape == (2, 512, 512)
@@ -400,13 +406,13 @@ def test_real_slices_are_the_same_without_compression(real_scans, tmp_path):
         header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         header.PixelData = (decoded - int(header.RescaleIntercept)).astype("<i2").tobytes()
         header.save_as(tmp_path / f"{n}")
-        (plain,) = dicom.index(str(tmp_path)).series[header.SeriesInstanceUID]
+        (plain,) = index(str(tmp_path)).series[header.SeriesInstanceUID]
         (compressed,) = (
             file
-            for file in dicom.index(str(path.parent)).series[header.SeriesInstanceUID]
+            for file in index(str(path.parent)).series[header.SeriesInstanceUID]
             if file.path == str(path)
         )
         assert plain.stored
         assert not compressed.stored
-        np.testing.assert_array_equal(dicom.read_pixels([plain])[0], np.maximum(decoded, -1024))
-        np.testing.assert_array_equal(dicom.read_pixels([compressed])[0], np.maximum(decoded, -1024))
+        np.testing.assert_array_equal(read_pixels([plain]).hu[0], np.maximum(decoded, -1024))
+        np.testing.assert_array_equal(read_pixels([compressed]).hu[0], np.maximum(decoded, -1024))

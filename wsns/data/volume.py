@@ -13,12 +13,14 @@ AIR_HU = -1024
 class Volume:
     """One CT scan, slices by ascending z.
 
-    `hu` is (Z, Y, X) int16 in Hounsfield units, `z` (Z,) float in mm, `spacing` the pixel spacing in mm.
+    `hu` is (Z, Y, X) int16 in Hounsfield units, `z` (Z,) float in mm, `spacing` the pixel spacing in mm, `notes` what
+    was handled in its pixels and must be told, each a sentence.
     """
 
     hu: np.ndarray
     z: np.ndarray
     spacing: float
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -14,7 +14,7 @@ from wsns.data.archive.header import File, SliceFile
 from wsns.workdir import write_bytes
 
 # To be raised whenever a header would be read or judged in another way.
-FORMAT = 1
+FORMAT = 2
 _FIELDS = tuple(field.name for field in dataclasses.fields(SliceFile))[len(File._fields) :]
 _values = operator.attrgetter(*_FIELDS)
 

@@ -1,38 +1,27 @@
 """One DICOM file's header: where its slice lies, how its pixels are stored, and what is wrong with them."""
 
 import dataclasses
-import functools
-import io
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import pydicom
 from pydicom.errors import InvalidDicomError
-from pydicom.tag import Tag
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+
+from wsns.data.archive.elements import COMPRESSED, PLAIN, UNSEEN, Elements, name_of
 
 PREFIX_BYTES = 1 << 15
 _LONGEST_BYTES = 1 << 24
 NO_DICOM, OTHER_MODALITY = "not a DICOM file", "of modality"
-_TAGS = {
-    name: Tag(name)
-    for name in (
-        "Modality", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber", "ImagePositionPatient",
-        "ImageOrientationPatient", "GantryDetectorTilt", "PixelSpacing", "Rows", "Columns", "SamplesPerPixel",
-        "PhotometricInterpretation", "NumberOfFrames", "BitsAllocated", "BitsStored", "HighBit",
-        "PixelRepresentation", "PixelPaddingValue", "RescaleSlope", "RescaleIntercept",
-    )
+PACKED = "a packed file"
+LOCALIZER, SCREEN = "a localizer (scout)", "a secondary capture (screen save)"
+_PACKINGS = {
+    b"PK\3\4": "ZIP", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
 }  # fmt: skip
-_PIXEL_DATA = b"\xe0\x7f\x10\x00"
-_ITEM = b"\xfe\xff\x00\xe0"
-_UNDEFINED = 0xFFFFFFFF
-_PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-_UNSEEN = (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
+_TAR_AT, _TAR = 257, b"ustar"
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+# "US" is "unspecified"; all else names another unit.
+_HOUNSFIELD = ("", "HU", "US")
 
 
 class File(NamedTuple):
@@ -49,9 +38,11 @@ class SliceFile:
 
     `z` in mm and `orientation` (row and column direction) are in patient coordinates, `tilt` is the gantry's
     in degrees, `spacing` the pixels' (between rows, between columns) in mm. HU = stored value * `slope` +
-    `intercept`; `padding` is the HU of pixels that are no image, NaN where the header names none. Plainly
-    stored pixels start at byte `offset`, as NumPy's type `stored` with `bits` of its 16 in use; `stored` is
-    empty for any other encoding. `problem` says why the pixels cannot be used, and is empty if they can.
+    `intercept`; `padding` are the least and the greatest stored value of pixels that are no image, empty where the
+    header names none. Plainly stored pixels start at byte `offset`, as NumPy's type `stored` with `bits` of its 16
+    in use; `stored` is empty for any other encoding. `problem` says why the pixels cannot be used, and is empty if
+    they can; `aside` says what the file is if it lies in the series as something other than a slice; `remark` is
+    what of its form is wrong and yet could be read.
     """
 
     path: str
@@ -68,11 +59,13 @@ class SliceFile:
     columns: int
     slope: float
     intercept: float
-    padding: float
+    padding: tuple[int, ...]
     stored: str
     bits: int
     offset: int
     problem: str
+    aside: str = ""
+    remark: str = ""
 
 
 def read_header(file: File, start: bytes) -> SliceFile | str:
@@ -88,6 +81,8 @@ def read_header(file: File, start: bytes) -> SliceFile | str:
     Raises:
         OSError: if the file cannot be read.
     """
+    if packed := _packed(start):
+        return f"{PACKED} ({packed}): unpack it"
     found = _parse(file, start)
     settled = found.startswith((NO_DICOM, OTHER_MODALITY)) if isinstance(found, str) else not found.problem
     if settled or file.size <= len(start):
@@ -96,9 +91,16 @@ def read_header(file: File, start: bytes) -> SliceFile | str:
         return _parse(file, stream.read(_LONGEST_BYTES))
 
 
+def _packed(start: bytes) -> str:
+    """Returns the name of a file's packing, empty if it is not packed."""
+    if start[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        return "tar"
+    return next((name for magic, name in _PACKINGS.items() if start.startswith(magic)), "")
+
+
 def _parse(file: File, content: bytes) -> SliceFile | str:
     try:
-        header = _Header(content)
+        header = Elements(content)
         return _lack(header) or _slice(header, file)
     except InvalidDicomError:
         return NO_DICOM if content else "an empty file"
@@ -106,90 +108,33 @@ def _parse(file: File, content: bytes) -> SliceFile | str:
         return f"a damaged DICOM file ({type(error).__name__})"
 
 
-class _Header:
-    """Values straight from a header's bytes: letting pydicom convert them takes as long as reading them.
-
-    `start` and `length` are the place of the pixel data in bytes, 0 where there are none.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        stream = io.BytesIO(content)
-        self._elements = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
-        self.syntax = str(self._elements.file_meta.get("TransferSyntaxUID", ""))
-        self.start = self.length = 0
-        self._content = content
-        self._find_pixels(stream.tell())
-
-    def text(self, name: str) -> str:
-        """Returns a value as text, empty where the header lacks it."""
-        return self._bytes(name).decode("latin-1").strip(" \0")
-
-    def numbers(self, name: str) -> tuple[float, ...]:
-        """Returns decimal numbers, none where one of them is no finite number."""
-        return _decimals(self.text(name))
-
-    def number(self, name: str, missing: float) -> float:
-        """Returns one decimal number."""
-        return (self.numbers(name) or (missing,))[0]
-
-    def word(self, name: str, signed: bool = False) -> int:
-        """Returns a 16-bit number, 0 where the header lacks it."""
-        order: Literal["big", "little"] = "big" if self.syntax == ExplicitVRBigEndian else "little"
-        return int.from_bytes(self._bytes(name)[:2], order, signed=signed)
-
-    def has(self, name: str) -> bool:
-        """Says whether the header has a value of this name."""
-        return bool(self._bytes(name))
-
-    def end_of_pixels(self) -> int:
-        """Returns where the pixel data end at the earliest: after their first frame if they are compressed."""
-        end = self.start
-        if self.length != _UNDEFINED:
-            return end + self.length
-        for _ in ("table of offsets", "first frame"):
-            if self._content[end : end + 4] == _ITEM:
-                end += 8 + int.from_bytes(self._content[end + 4 : end + 8], "little")
-        return end + 8  # the delimiter
-
-    def _find_pixels(self, at: int) -> None:
-        element = self._content[at : at + 12]
-        if element[:4] == _PIXEL_DATA and len(element) == 12:
-            skip = 8 if self.syntax == ImplicitVRLittleEndian else 12
-            self.start, self.length = at + skip, int.from_bytes(element[skip - 4 : skip], "little")
-
-    def _bytes(self, name: str) -> bytes:
-        tag = _TAGS[name]
-        value = self._elements.get_item(tag).value if tag in self._elements else None
-        return value if isinstance(value, bytes) else b""
-
-
-@functools.lru_cache(1024)
-def _decimals(text: str) -> tuple[float, ...]:
-    """Reads "1\\2\\3"; kept, because most slices of a scan have the same orientation and pixels."""
-    try:
-        values = tuple(float(part) for part in text.split("\\"))
-    except ValueError:
-        return ()
-    return values if all(map(math.isfinite, values)) else ()
-
-
-def _lack(header: _Header) -> str:
+def _lack(header: Elements) -> str:
     """Says what keeps a file from being a CT slice, if anything."""
     modality = header.text("Modality")
-    if modality != "CT":
+    if modality.upper() != "CT":
         return f"{OTHER_MODALITY} {modality[:16]!a}" if modality else "a DICOM file without modality"
+    if header.text("SOPClassUID") == _ENHANCED_CT:
+        return "an enhanced CT, many slices in one file: convert it to single slices"
     for name, length in (("ImagePositionPatient", 3), ("ImageOrientationPatient", 6), ("PixelSpacing", 2)):
         if len(header.numbers(name)) != length:
-            ended = not header.start and header.syntax not in _UNSEEN
-            return f"a CT file {'cut short before its' if ended else 'without'} {name}"
+            ended = not header.start and header.syntax not in UNSEEN
+            return _aside(header) or f"a CT file {'cut short before its' if ended else 'without'} {name}"
     return "" if header.has("SeriesInstanceUID") else "a CT file without SeriesInstanceUID"
 
 
-def _slice(header: _Header, file: File) -> SliceFile:
-    slope, intercept = header.number("RescaleSlope", math.nan), header.number("RescaleIntercept", math.nan)
+def _aside(header: Elements) -> str:
+    """Says what a CT file is by its own word if not a slice; some programs write slices as secondary captures."""
+    if "LOCALIZER" in header.text("ImageType").upper():
+        return LOCALIZER
+    screen = header.text("SOPClassUID").startswith(_SECONDARY_CAPTURE)
+    return SCREEN if screen or "SCREEN SAVE" in header.text("ImageType").upper() else ""
+
+
+def _slice(header: Elements, file: File) -> SliceFile:
     signed = header.word("PixelRepresentation") == 1
-    padding = header.word("PixelPaddingValue", signed) if header.has("PixelPaddingValue") else math.nan
-    plain = header.syntax in _PLAIN
+    names = [name for name in ("PixelPaddingValue", "PixelPaddingRangeLimit") if header.has(name)]
+    padding = sorted(header.word(name, signed) for name in names if header.has("PixelPaddingValue"))
+    plain = header.syntax in PLAIN
     return SliceFile(
         *file,
         series=header.text("SeriesInstanceUID"),
@@ -201,34 +146,55 @@ def _slice(header: _Header, file: File) -> SliceFile:
         spacing=header.numbers("PixelSpacing"),
         rows=header.word("Rows"),
         columns=header.word("Columns"),
-        slope=slope,
-        intercept=intercept,
-        padding=padding * slope + intercept,
+        slope=header.number("RescaleSlope", math.nan),
+        intercept=header.number("RescaleIntercept", math.nan),
+        padding=(padding[0], padding[-1]) if padding else (),
         stored=("<i2" if signed else "<u2") if plain else "",
         bits=header.word("BitsStored"),
         offset=header.start,
-        problem=_problem(header, file.size),
+        problem=_misplaced(header, file.size) or _unlike_ct(header) or _misshaped(header),
+        aside=_aside(header),
+        remark=header.remark,
     )
 
 
-def _problem(header: _Header, size: int) -> str:
-    """Says why a slice's pixels cannot be used, if so; most of this SimpleITK would decode without a word."""
-    if header.syntax not in _UNSEEN:
+def _misplaced(header: Elements, size: int) -> str:
+    """Says why a slice's pixels cannot be got at."""
+    if header.syntax not in UNSEEN:
         if not header.start:
             return "has no pixel data"
         if (end := header.end_of_pixels()) > size:
             return f"is cut short: {size} of at least {end} bytes"
+    if header.unnamed:
+        said = f"calls them {name_of(header.said)}" if header.said else "names no transfer syntax"
+        return f"has compressed pixels, but its header {said}"
+    if header.syntax not in (*PLAIN, *UNSEEN, *COMPRESSED):
+        return f"has pixels in the encoding {name_of(header.syntax)}, which is not read here: decompress it"
+    return ""
+
+
+def _unlike_ct(header: Elements) -> str:
+    """Says why a slice's values are not in HU; this SimpleITK would decode without a word."""
     if header.number("RescaleSlope", 0) == 0 or not header.numbers("RescaleIntercept"):
         return "has no rescale slope or no intercept, so its values are not in HU"
+    if (unit := header.text("RescaleType")).upper() not in _HOUNSFIELD:
+        return f"has values of the type {unit[:16]!a}, not HU"
     if (photometric := header.text("PhotometricInterpretation")) != "MONOCHROME2":
         return f"has the photometric interpretation {photometric[:16]!a}, not MONOCHROME2"
+    return ""
+
+
+def _misshaped(header: Elements) -> str:
+    """Says why a slice's pixels are not what is read here: one frame of 16 bits; SimpleITK would not say so."""
     frames, samples = header.number("NumberOfFrames", 1), header.word("SamplesPerPixel")
     if (frames, samples, (bits := header.word("BitsAllocated"))) != (1, 1, 16):
         return f"has {frames:g} frames of {samples} samples of {bits} bits, not one frame of one of 16"
     bits, high = header.word("BitsStored"), header.word("HighBit")
     if not 0 < bits <= 16 or high != bits - 1:
         return f"stores {bits} bits of which the highest is number {high} of 16, not {bits - 1}"
+    if not header.has("PixelRepresentation"):
+        return "does not say whether its values are signed (PixelRepresentation)"
     row, rows = 2 * header.word("Columns"), header.word("Rows")
-    if header.syntax in _PLAIN and not 0 <= header.length - rows * row < max(row, 2):
+    if header.syntax in PLAIN and not 0 <= header.length - rows * row < max(row, 2):
         return f"holds {header.length} bytes of pixels where {rows} rows of {row} bytes are announced"
     return ""

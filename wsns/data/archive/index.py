@@ -15,6 +15,7 @@ from typing import Any
 
 from wsns.data.archive.cache import load, save
 from wsns.data.archive.header import PREFIX_BYTES, File, SliceFile, read_header
+from wsns.data.archive.names import shown
 from wsns.errors import InputError
 from wsns.processes import cores, pool
 
@@ -56,13 +57,13 @@ def index(
     root = pathlib.Path(manual_dir).expanduser()
     if not os.path.isdir(root):
         raise InputError(
-            f"{manual_dir} is not a folder: --config.data.manual_dir names the folder with the archive's "
+            f"{shown(manual_dir)} is not a folder: --config.data.manual_dir names the folder with the archive's "
             "DICOM files; leave it empty for the synthetic twin"
         )
     files, passed_over = _list(root)
     if not files and not passed_over:
         raise InputError(
-            f"{manual_dir} holds no file: download the archive into it, or leave manual_dir empty"
+            f"{shown(manual_dir)} holds no file: download the archive into it, or leave manual_dir empty"
         )
     known = load(cache, root) if cache else {}
     results = {file: known[file] for file in files if file in known}
@@ -118,8 +119,8 @@ def _look(path: str) -> File | str:
 
 def _refuse_folder(error: OSError) -> None:
     raise InputError(
-        f"the folder {error.filename} cannot be read ({error.strerror}): make it readable, or move it out of "
-        "config.data.manual_dir"
+        f"the folder {shown(str(error.filename))} cannot be read ({error.strerror}): make it readable, or move it out "
+        "of config.data.manual_dir"
     ) from error
 
 
@@ -171,6 +172,6 @@ def _naming(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read ({error.strerror or error}): make it readable, or move it out of "
+            f"{shown(path)} cannot be read ({error.strerror or error}): make it readable, or move it out of "
             "config.data.manual_dir"
         ) from error

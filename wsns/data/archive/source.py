@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from wsns.data.archive.arrange import Arranged, arrange
-from wsns.data.archive.header import SliceFile
+from wsns.data.archive.copies import settle
+from wsns.data.archive.header import PACKED, SliceFile
 from wsns.data.archive.index import index
+from wsns.data.archive.lost import lost_rows
+from wsns.data.archive.names import shown
+from wsns.data.archive.pixels import read_pixels
 from wsns.data.readers.annotations import Scan
-from wsns.data.volume import AIR_HU, Volume
+from wsns.data.volume import Volume
 from wsns.errors import InputError
-
-MAX_HU = np.iinfo(np.int16).max
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,21 +57,27 @@ class DicomSource:
         """Reads one scan, in HU; below -1024 (the padding outside the scanner's circle) counts as air.
 
         Raises:
-            InputError: if a slice is missing, unreadable or has changed since the headers were read.
+            InputError: if a slice is missing, unreadable, cut short, there twice with different pixels, or has changed
+                since the headers were read.
         """
         scan = self.scans[series]
-        return Volume(read_pixels(self._whole(series).files), scan.z, scan.spacing)
+        files, settled = settle(self._whole(series))
+        hu, told = read_pixels(files)
+        if lost := lost_rows(hu):
+            raise InputError(_cut_short(files, lost))
+        return Volume(hu, scan.z, scan.spacing, (*settled, *told))
 
     def identity(self, series: str) -> str:
         """Returns 16 hexadecimal digits that change when a file of the scan changes."""
         content = hashlib.sha256()
-        for file in self._whole(series).files:
+        whole = self._whole(series)
+        for file in (*whole.files, *(copy for copies in whole.copies.values() for copy in copies)):
             name = pathlib.PurePath(os.path.relpath(file.path, self.folder)).as_posix()
             content.update(repr((name, file.size, file.mtime_ns)).encode())
         return content.hexdigest()[:16]
 
     def notes(self, series: str) -> tuple[str, ...]:
-        """Returns what was handled in a scan and must be told, such as files that are not used."""
+        """Returns what was handled in a scan's files and must be told; what their pixels show, `read` tells."""
         return self._whole(series).notes
 
     def _arranged(self, series: str) -> Arranged:
@@ -106,9 +113,10 @@ def open_archive(
     found = index(manual_dir, cache=cache, workers=workers, progress=progress)
     present = {uid: scan for uid, scan in scans.items() if uid in found.series}
     if not present:
-        example = next((f" ({path} is {what})" for path, what in found.passed_over.items()), "")
+        others = sorted(found.passed_over.items(), key=lambda entry: PACKED not in entry[1])
+        example = next((f" ({shown(path)} is {what})" for path, what in others), "")
         raise InputError(
-            f"{manual_dir} holds {len(found.series)} CT series, none of them of LIDC-IDRI{example}: point "
+            f"{shown(manual_dir)} holds {len(found.series)} CT series, none of them of LIDC-IDRI{example}: point "
             "--config.data.manual_dir at the folder that the archive was downloaded to, "
             "or leave it empty for the synthetic twin"
         )
@@ -116,52 +124,13 @@ def open_archive(
     return DicomSource(found.folder, present, files, _beside(files, found.passed_over))
 
 
-def read_pixels(files: Sequence[SliceFile]) -> np.ndarray:
-    """Reads slices in the given order as (Z, Y, X) int16 HU, clipped below at -1024.
-
-    Raises:
-        InputError: if a file cannot be decoded, has changed since its header was read, or is of another size.
-    """
-    volume = np.empty((len(files), files[0].rows, files[0].columns), np.int16)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    for plane, file in zip(volume, files):
-        try:
-            status = os.stat(file.path)
-            if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-                raise InputError(f"{file.path} has changed since its header was read: run the command again")
-            hu = _read_plain(file) if file.stored else _decode(file, reader)
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"{file.path} has no readable pixel data: download the file again") from error
-        if hu.shape != plane.shape:
-            raise InputError(
-                f"{file.path} decodes to {hu.shape} pixels, not {plane.shape}: download it again"
-            )
-        if file.padding > MAX_HU:
-            hu[hu == file.padding] = AIR_HU
-        # In place: new arrays of this size would take longer than all else here.
-        np.clip(hu, AIR_HU, MAX_HU, out=hu)
-        plane[:] = np.rint(hu, out=hu) if hu.dtype.kind == "f" else hu
-    return volume
-
-
-def _read_plain(file: SliceFile) -> np.ndarray:
-    """Returns (rows, columns) float64 HU of pixels that lie in the file as they are, without SimpleITK's detours."""
-    stored = np.fromfile(file.path, file.stored, file.rows * file.columns, offset=file.offset)
-    unused = 16 - file.bits
-    if unused:  # above the value lies its sign or anything else
-        stored <<= unused
-        stored >>= unused
-    hu = stored.astype(np.float64).reshape(file.rows, file.columns)
-    hu *= file.slope
-    hu += file.intercept
-    return hu
-
-
-def _decode(file: SliceFile, reader: sitk.ImageFileReader) -> np.ndarray:
-    """Returns (rows, columns) int or float HU of pixels in any other encoding."""
-    reader.SetFileName(file.path)
-    return sitk.GetArrayFromImage(reader.Execute())[0]
+def _cut_short(files: Sequence[SliceFile], lost: Mapping[int, np.ndarray]) -> str:
+    k, rows = next(iter(lost.items()))
+    more = f" ({len(lost)} such slices in all)" if len(lost) > 1 else ""
+    return (
+        f"{shown(files[k].path)} has one value in all of {len(rows)} rows, from row {rows[0] + 1} on, where the slice "
+        f"beside it shows a body{more}: it was cut short on its way; download it again"
+    )
 
 
 def _beside(files: Mapping[str, Sequence[SliceFile]], passed_over: Mapping[str, str]) -> dict[str, str]:

@@ -22,13 +22,15 @@ def prepare(scan: Scan, source: Source, rules: Rules) -> ScanRecords:
         InputError: if its files cannot be used; the message names them.
     """
     try:
-        made = scan_records(scan, source.read(scan.series), rules)
+        volume = source.read(scan.series)
+        made = scan_records(scan, volume, rules)
+        notes = (*source.notes(scan.series), *volume.notes)
     except InputError as error:
         raise InputError(f"{scan.patient}, series {scan.series}: {error}") from error
     except Exception as error:
         error.add_note(f"while the records of {scan.patient}, series {scan.series}, were made")
         raise
-    return dataclasses.replace(made, facts=dataclasses.replace(made.facts, notes=source.notes(scan.series)))
+    return dataclasses.replace(made, facts=dataclasses.replace(made.facts, notes=notes))
 
 
 def prepare_all(scans: Iterable[Scan], store: Store, workers: int) -> Iterator[InputError | None]:
