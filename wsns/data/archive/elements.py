@@ -9,12 +9,13 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 from pydicom.uid import (
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000TransferSyntaxes,
+    JPEG2000Lossless,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
     RLELossless,
@@ -22,7 +23,7 @@ from pydicom.uid import (
 
 PLAIN = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 UNSEEN = (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
-COMPRESSED = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, RLELossless)
+COMPRESSED = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, JPEG2000, JPEG2000Lossless, RLELossless)
 _SWAPPED_PIXELS = "1.2.840.113619.5.2"  # GE's own: all in little-endian order but the pixels
 _TAGS = {
     name: Tag(name)
@@ -66,7 +67,7 @@ class Elements:
         self.start = self.length = 0
         self._find_pixels(self._at + after)
         self.remark = "has no DICOM preamble" if bare else ""
-        if self.syntax != self.said:
+        if self.syntax != self.said and (self.said or not bare):
             named = (
                 f"names the transfer syntax {name_of(self.said)}" if self.said else "names no transfer syntax"
             )

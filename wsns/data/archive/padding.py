@@ -8,8 +8,7 @@ from wsns.data.volume import AIR_HU
 
 NEAR_AIR_HU = -900  # what is named as padding below is as good as air
 MAX_12_BITS_HU = 3071  # up to here metal saturates: a named value may be an image's as well
-NAMED_BLOCK, UNNAMED_BLOCK = 3, 16  # pixels; noise leaves no block of one value, not even in saturated air
-_TOUCHING = np.ones((3, 3), bool)
+NAMED_BLOCK, UNNAMED_BLOCK = 3, 8  # pixels; noise leaves no block of one value, not even in saturated air
 
 
 def beyond_tissue(file: SliceFile) -> tuple[float, float] | None:
@@ -77,7 +76,7 @@ def _fills_a_corner(hu: np.ndarray, value: int) -> bool:
 
 def _clear(hu: np.ndarray, value: int, block: int) -> None:
     """Makes areas of a value air that reach the edge and hold a square block, or a corner if the block is small."""
-    labels, number = ndimage.label(hu == value, _TOUCHING)
+    labels, number = ndimage.label(hu == value)
     at_edge = np.zeros(number + 1, bool)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         at_edge[edge] = True
