@@ -60,6 +60,7 @@ class PhantomSource:
 
     scans: dict[str, Scan]
     name: str = "phantom"
+    packed: tuple[str, ...] = ()
 
     @property
     def series(self) -> tuple[str, ...]:

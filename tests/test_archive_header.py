@@ -122,7 +122,10 @@ def test_problems_that_a_decoder_does_not_report(tmp_path, tags, problem):
         ({"Modality": "MR"}, "of modality 'MR'"),
         ({"Modality": None}, "a DICOM file without modality"),
         ({"ImagePositionPatient": None}, "a CT file without ImagePositionPatient"),
-        ({"ImageOrientationPatient": [1, 0, 0]}, "a CT file without ImageOrientationPatient"),
+        (
+            {"ImageOrientationPatient": [1, 0, 0]},
+            r"a CT file whose ImageOrientationPatient is '1.0\\0.0\\0.0'",
+        ),
         ({"PixelSpacing": None}, "a CT file without PixelSpacing"),
         ({"SeriesInstanceUID": None}, "a CT file without SeriesInstanceUID"),
     ],

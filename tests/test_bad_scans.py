@@ -1,7 +1,7 @@
 """One scan of five small slices, and what befalls it: what is done, and the right value or the answer's words.
 
-To add a case, write a line in `READ` (read as if nothing had happened, these words among the notes) or in `REFUSED` (one
-line with these words), with a function that takes the scan's folder, where slice k is the file `k.dcm`.
+To add a case, write a line in `READ` (read as if nothing had happened, these words among the notes) or in `REFUSED`
+(one line with these words), with a function that takes the scan's folder, where slice k is the file `k.dcm`.
 """
 
 import dataclasses
@@ -224,6 +224,9 @@ READ = {
         _tags(PixelData=_signed_as_unsigned_12_bits, PixelPaddingValue=-2000, BitsStored=12, HighBit=11,
               PixelRepresentation=1), ""
     ),
+    "one slice with another scale and the same values": (
+        _pixels(lambda stored: np.subtract(stored, 1024, out=stored), 2, RescaleIntercept=0), ""
+    ),
     # Copies of a slice.
     "a copy": (_copy(), "copies of slices are not used: .*2.dcm"),
     "a copy that is cut short": (_copy(_cut), "0 copy is not used, as it lacks rows"),
@@ -315,9 +318,15 @@ REFUSED = {
     "empty rescale": (_tags(2, RescaleSlope="", RescaleIntercept=""), "2.dcm has no rescale slope or no intercept"),
     "values of another type": (_tags(RescaleType="Z_EFF"), "0.dcm has values of the type 'Z_EFF', not HU"),
     "no word on the sign": (_tags(2, PixelRepresentation=None), "2.dcm does not say whether its values are signed"),
+    "a sign of 2": (_tags(2, PixelRepresentation=2), "2.dcm does not say whether its values are signed"),
+    "several slopes": (_tags(2, RescaleSlope=[1, 2]), "2.dcm has no rescale slope or no intercept"),
+    "one slice in other units": (_tags(2, RescaleIntercept=0), "2.dcm has .* intercept 0, unlike the other slices"),
+    "two slices in other units": (
+        lambda folder: [_tags(k, RescaleSlope=3)(folder) for k in (1, 4)], r"1.dcm has .* slope 3 .* \(2 such slices"
+    ),
     "negative spacing": (_tags(2, PixelSpacing=[-0.7, 0.7]), "2.dcm: pixels of -0.7 × 0.7 mm where .* 0.7"),
     "spacing in words": (
-        _bytes(lambda content: content.replace(b"0.7\\0.7 ", b"a lot   ")), "2.dcm is a CT file without PixelSpacing"
+        _bytes(lambda content: content.replace(b"0.7\\0.7 ", b"a lot   ")), "2.dcm is .* whose PixelSpacing is 'a lot'"
     ),
     "a slice turned": (_tags(2, ImageOrientationPatient=[-1, 0, 0, 0, -1, 0]), "2.dcm: turned in another way"),
     "a scout in a slice's place": (
@@ -383,6 +392,13 @@ def test_most_slices_cut_short_are_found_by_the_others():
     assert sorted(lost_rows(hu)) == [0, 1, 2, 3, 4]
     hu[:, 40:] = -1024
     assert lost_rows(hu) == {}
+
+
+def test_pixels_brighter_than_any_metal_are_told(folder, scan):
+    _pixels(_set((30, 30), 32767), 3)(folder)
+    hu, notes = _read(folder, scan)
+    assert hu[3, 30, 30] == 31743
+    assert re.search("more than 30,000 HU.*3.dcm", notes)
 
 
 def test_names_on_one_line():

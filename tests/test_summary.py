@@ -18,6 +18,7 @@ def test_nothing_to_tell_is_one_line():
 def test_all_that_a_person_should_know():
     told = FACTS | {
         "scans_missing": 1016,
+        "packed_files": ["a/1.zip", "a/2.zip"],
         "notes": [{"patient": f"P{n}", "series": f"1.{n}", "note": "x is not used"} for n in range(5)],
         "voxels_outside_crop": 7,
         "voxels_outside_hull": 47,
@@ -25,6 +26,7 @@ def test_all_that_a_person_should_know():
     }
     assert summary(told, pathlib.Path("r")).splitlines()[1:] == [
         "  not in the folder: 1,016 scans, see r/missing.txt",
+        "  not looked into: 2 packed files (a/1.zip): unpack them for their scans",
         "  P0: x is not used",
         "  P1: x is not used",
         "  P2: x is not used",

@@ -20,6 +20,7 @@ class TwinSource:
     seed: int = 0
     looks: appearance.Ranges = appearance.RANDOMISED
     name: str = "LIDC twin"
+    packed: tuple[str, ...] = ()
 
     @property
     def series(self) -> tuple[str, ...]:

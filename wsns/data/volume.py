@@ -56,6 +56,11 @@ class Source(Protocol):
         """Returns a text that changes when the volume of this series may have changed."""
         ...
 
+    @property
+    def packed(self) -> tuple[str, ...]:
+        """Packed files beside the scans, as messages name them: what they hold is not seen."""
+        ...
+
     def notes(self, series: str) -> tuple[str, ...]:
         """Returns what was handled in this series and must be told, each a sentence."""
         ...

@@ -36,6 +36,7 @@ def account(
         "scans": len(plan.scans),
         "scans_without_positive_slice": sum(not number for number in plan.positives.values()),
         "scans_missing": len(plan.missing),
+        "packed_files": list(plan.source.packed) if plan.missing else [],
         "excluded": choice.exclude,
         "slices": {part: dict(counts) for part, counts in slices.items()},
         "patients_per_split": dict(collections.Counter(plan.parts.values())),

@@ -25,6 +25,10 @@ def summary(facts: Mapping[str, Any], directory: pathlib.Path) -> str:
         lines.append(
             f"  not in the folder: {count(facts['scans_missing'], 'scan')}, see {directory / 'missing.txt'}"
         )
+    if packed := facts.get("packed_files"):
+        lines.append(
+            f"  not looked into: {count(len(packed), 'packed file')} ({packed[0]}): unpack them for their scans"
+        )
     notes = [f"{row['patient']}: {row['note']}" for row in facts["notes"]]
     lines += [f"  {note}" for note in notes[:NOTES]]
     if len(notes) > NOTES:

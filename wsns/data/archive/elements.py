@@ -89,8 +89,9 @@ class Elements:
         return _decimals(self.text(name))
 
     def number(self, name: str, missing: float) -> float:
-        """Returns one decimal number."""
-        return (self.numbers(name) or (missing,))[0]
+        """Returns one decimal number, or `missing` where there is none, or several."""
+        found = self.numbers(name)
+        return found[0] if len(found) == 1 else missing
 
     def word(self, name: str, signed: bool = False) -> int:
         """Returns a 16-bit number, 0 where the header lacks it."""

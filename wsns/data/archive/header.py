@@ -117,9 +117,15 @@ def _lack(header: Elements) -> str:
         return "an enhanced CT, many slices in one file: convert it to single slices"
     for name, length in (("ImagePositionPatient", 3), ("ImageOrientationPatient", 6), ("PixelSpacing", 2)):
         if len(header.numbers(name)) != length:
-            ended = not header.start and header.syntax not in UNSEEN
-            return _aside(header) or f"a CT file {'cut short before its' if ended else 'without'} {name}"
+            return _aside(header) or f"a CT file {_without(header, name)}"
     return "" if header.has("SeriesInstanceUID") else "a CT file without SeriesInstanceUID"
+
+
+def _without(header: Elements, name: str) -> str:
+    if header.has(name):
+        return f"whose {name} is {header.text(name)[:32]!a}"
+    ended = not header.start and header.syntax not in UNSEEN
+    return f"{'cut short before its' if ended else 'without'} {name}"
 
 
 def _aside(header: Elements) -> str:
@@ -175,7 +181,7 @@ def _misplaced(header: Elements, size: int) -> str:
 
 def _unlike_ct(header: Elements) -> str:
     """Says why a slice's values are not in HU; this SimpleITK would decode without a word."""
-    if header.number("RescaleSlope", 0) == 0 or not header.numbers("RescaleIntercept"):
+    if header.number("RescaleSlope", 0) == 0 or math.isnan(header.number("RescaleIntercept", math.nan)):
         return "has no rescale slope or no intercept, so its values are not in HU"
     if (unit := header.text("RescaleType")).upper() not in _HOUNSFIELD:
         return f"has values of the type {unit[:16]!a}, not HU"
@@ -192,7 +198,7 @@ def _misshaped(header: Elements) -> str:
     bits, high = header.word("BitsStored"), header.word("HighBit")
     if not 0 < bits <= 16 or high != bits - 1:
         return f"stores {bits} bits of which the highest is number {high} of 16, not {bits - 1}"
-    if not header.has("PixelRepresentation"):
+    if not header.has("PixelRepresentation") or header.word("PixelRepresentation") > 1:
         return "does not say whether its values are signed (PixelRepresentation)"
     row, rows = 2 * header.word("Columns"), header.word("Rows")
     if header.syntax in PLAIN and not 0 <= header.length - rows * row < max(row, 2):

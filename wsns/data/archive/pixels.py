@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from wsns.data.archive.header import SliceFile
 from wsns.data.archive.names import is_text, shown, some
 from wsns.data.archive.padding import beyond_tissue, fill, unrepresentable
+from wsns.data.archive.scale import NO_METAL_HU
 from wsns.data.volume import AIR_HU
 from wsns.errors import InputError
 
@@ -36,6 +37,7 @@ def read_pixels(files: Sequence[SliceFile]) -> Pixels:
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     padded: dict[int, list[str]] = {}
+    bright = []
     for plane, file in zip(volume, files):
         hu = _read(file, reader)
         if hu.shape != plane.shape:
@@ -49,12 +51,19 @@ def read_pixels(files: Sequence[SliceFile]) -> Pixels:
         plane[:] = np.rint(hu, out=hu) if hu.dtype.kind == "f" else hu
         if (value := fill(plane, file)) is not None:
             padded.setdefault(value, []).append(shown(file.path))
-    notes = tuple(
+        if plane.max() > NO_METAL_HU:
+            bright.append(shown(file.path))
+    notes = [
         f"what lies outside the image has {value:,} HU, which the header doesn't name as padding: read as air in "
         f"{some(paths)}"
         for value, paths in padded.items()
-    )
-    return Pixels(volume, notes)
+    ]
+    if bright:
+        notes.append(
+            f"some pixels have more than {NO_METAL_HU:,} HU, which no metal has (are the values' sign and scale "
+            f"right?), in {some(bright)}"
+        )
+    return Pixels(volume, tuple(notes))
 
 
 def _read(file: SliceFile, reader: sitk.ImageFileReader) -> np.ndarray:

@@ -16,6 +16,7 @@ from wsns.data.archive.index import index
 from wsns.data.archive.lost import lost_rows
 from wsns.data.archive.names import shown
 from wsns.data.archive.pixels import read_pixels
+from wsns.data.archive.scale import misscaled
 from wsns.data.readers.annotations import Scan
 from wsns.data.volume import Volume
 from wsns.errors import InputError
@@ -25,7 +26,8 @@ from wsns.errors import InputError
 class DicomSource:
     """The scans of the database that a folder holds.
 
-    `files` are all of a scan's slices as they were found, `passed_over` what else lies in their folders.
+    `files` are all of a scan's slices as they were found, `passed_over` what else lies in their folders, `packed` the
+    packed files of all folders.
     """
 
     folder: str
@@ -33,6 +35,7 @@ class DicomSource:
     files: Mapping[str, tuple[SliceFile, ...]]
     passed_over: Mapping[str, str]
     name: str = "LIDC-IDRI"
+    packed: tuple[str, ...] = ()
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -57,14 +60,16 @@ class DicomSource:
         """Reads one scan, in HU; below -1024 (the padding outside the scanner's circle) counts as air.
 
         Raises:
-            InputError: if a slice is missing, unreadable, cut short, there twice with different pixels, or has changed
-                since the headers were read.
+            InputError: if a slice is missing, unreadable, cut short, in other units, there twice with different pixels,
+                or has changed since the headers were read.
         """
         scan = self.scans[series]
         files, settled = settle(self._whole(series))
         hu, told = read_pixels(files)
         if lost := lost_rows(hu):
             raise InputError(_cut_short(files, lost))
+        if wrong := misscaled(hu, files):
+            raise InputError(_misscaled(files, wrong))
         return Volume(hu, scan.z, scan.spacing, (*settled, *told))
 
     def identity(self, series: str) -> str:
@@ -121,7 +126,8 @@ def open_archive(
             "or leave it empty for the synthetic twin"
         )
     files = {uid: found.series[uid] for uid in present}
-    return DicomSource(found.folder, present, files, _beside(files, found.passed_over))
+    packed = tuple(shown(path) for path, what in found.passed_over.items() if what.startswith(PACKED))
+    return DicomSource(found.folder, present, files, _beside(files, found.passed_over), packed=packed)
 
 
 def _cut_short(files: Sequence[SliceFile], lost: Mapping[int, np.ndarray]) -> str:
@@ -130,6 +136,15 @@ def _cut_short(files: Sequence[SliceFile], lost: Mapping[int, np.ndarray]) -> st
     return (
         f"{shown(files[k].path)} has one value in all of {len(rows)} rows, from row {rows[0] + 1} on, where the slice "
         f"beside it shows a body{more}: it was cut short on its way; download it again"
+    )
+
+
+def _misscaled(files: Sequence[SliceFile], wrong: Sequence[int]) -> str:
+    file = files[wrong[0]]
+    more = f" ({len(wrong)} such slices in all)" if len(wrong) > 1 else ""
+    return (
+        f"{shown(file.path)} has the rescale slope {file.slope:g} and intercept {file.intercept:g}, unlike the other "
+        f"slices, and its values fit theirs only by their scale{more}: download it again"
     )
 
 
