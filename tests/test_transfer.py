@@ -63,7 +63,7 @@ def test_figures_of_a_hand_made_case():
     whole = only(lines)
     assert (whole.positives, whole.negatives, whole.nodules, whole.patients) == (3, 2, 2, 1)
     assert values(whole) == pytest.approx(
-        {"auc": 5 / 6, "accuracy": 3 / 5, "hit": 2 / 3, "chance": 0.1, "nodule_hit": 1 / 2}
+        {"auc": 5 / 6, "accuracy": 3 / 5, "fpr": 1 / 2, "hit": 2 / 3, "chance": 0.1, "nodule_hit": 1 / 2}
     )
     # One patient has no spread.
     assert all(math.isnan(figure.mean.low) for figure in whole.figures.values())
@@ -71,7 +71,7 @@ def test_figures_of_a_hand_made_case():
     small, large = only(lines, group="3 to 5 mm"), only(lines, group="8 mm and more")
     assert (small.positives, small.negatives, large.positives, large.negatives) == (2, 2, 1, 2)
     assert values(small) == pytest.approx(
-        {"auc": 3 / 4, "accuracy": 2 / 4, "hit": 1 / 2, "chance": 0.1, "nodule_hit": 0}
+        {"auc": 3 / 4, "accuracy": 2 / 4, "fpr": 1 / 2, "hit": 1 / 2, "chance": 0.1, "nodule_hit": 0}
     )
     assert values(large)["nodule_hit"] == 1
     assert not [line for line in lines if line.group == "under 3 mm"]

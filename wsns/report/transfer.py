@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.transfer import Line
@@ -20,8 +19,6 @@ COLUMNS = 3
 PER_FIGURE = 12
 """Nodules."""
 PEAK = "white"
-EDGE = withStroke(linewidth=3.5, foreground="black")
-"""Around the peak's cross, which must be seen on any ground."""
 
 
 class NoduleView(NamedTuple):
@@ -82,9 +79,10 @@ def _figure(nodules: Sequence[NoduleView]) -> Figure:
         Line2D([], [], color=views.CONSENSUS, linestyle="dashed", label="consensus"),
         Line2D([], [], color=views.RESULT, label="fine result"),
         Line2D([], [], color=PEAK, marker="x", linestyle="none", label="the map's peak"),
+        Line2D([], [], linestyle="none", label=views.READ_AS),
     ]
     figure.legend(
-        handles=keys, loc="outside lower center", ncols=3, fontsize=8, facecolor="#333333", labelcolor="white"
+        handles=keys, loc="outside lower center", ncols=4, fontsize=8, facecolor="#333333", labelcolor="white"
     )
     return figure
 
@@ -101,8 +99,10 @@ def _nodule(whole: Axes, near: Axes, nodule: NoduleView) -> None:
     views.outline(near, view.results.get(f"{nodule.method} fine"), views.RESULT)
     views.outline(near, view.consensus, views.CONSENSUS, style="dashed")
     for axes in (whole, near):
-        axes.plot(column, row, "x", color=PEAK, markersize=7, markeredgewidth=1.8, path_effects=[EDGE])
+        axes.plot(column, row, "x", color=PEAK, markersize=7, markeredgewidth=1.8, path_effects=[views.EDGE])
     views.zoom(whole, (0, 0, len(view.hu)))
     views.zoom(near, box)
+    for axes in (whole, near):
+        views.measured(axes, view)
     whole.set_title(view.title.replace(", ", "\n", 1), fontsize=7.5, loc="left")
     near.set_title(nodule.words, fontsize=7.5, loc="left")

@@ -58,8 +58,10 @@ class DicomSource:
         Raises:
             InputError: if a slice is missing, unreadable or has changed since the headers were read.
         """
-        scan = self.scans[series]
-        return Volume(read_pixels(self._whole(series).files), scan.z, scan.spacing)
+        scan, files = self.scans[series], self._whole(series).files
+        # In patient coordinates x grows towards the left.
+        right = "left" if files[0].orientation[0] > 0 else "right"
+        return Volume(read_pixels(files), scan.z, scan.spacing, right)
 
     def identity(self, series: str) -> str:
         """Returns 16 hexadecimal digits that change when a file of the scan changes."""
