@@ -36,7 +36,7 @@ def section(accounting: Mapping[str, Any]) -> str:
     }
     plain = {name: value for name, value in accounting.items() if name not in tables}
     return markup.section(
-        "What was left out",
+        "Accounting: what was left out",
         markup.table("All splits together", ("What", "How much"), counts) if counts else "",
         *(_rows(name, rows) for name, rows in tables.items()),
         markup.folded("As it stands in accounting.json", markup.definitions(plain)),

@@ -63,7 +63,7 @@ def effort(learned: Sequence[Learned]) -> str:
     if unet.seen and any(own.seen and own.seen > unet.seen for own in weak):
         less.append("fewer passes over slices in all")
     if unet.start != weak[0].start:
-        less.append(f"another start ({unet.start}, the weak networks: {weak[0].start})")
+        less.append(f"another start (theirs: {_brief(weak[0].start)})")
     if less:
         return f"Unlike the weak networks it had {', '.join(less)}: no baseline at equal effort."
     known = all(own.slices for own in learned)
@@ -73,7 +73,12 @@ def effort(learned: Sequence[Learned]) -> str:
 def lesson(own: Learned) -> str:
     """Returns what a network learned from, in words."""
     slices = "" if own.slices is None else f"{own.slices:,} slices, "
-    return f"{slices}{_epochs(own)}, start: {own.start}"
+    return f"{slices}{_epochs(own)}, start: {_brief(own.start)}"
+
+
+def _brief(start: str) -> str:
+    """Returns a start without what stands in brackets, which the page says elsewhere."""
+    return start.split(" (")[0]
 
 
 def _epochs(own: Learned) -> str:

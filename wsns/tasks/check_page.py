@@ -16,7 +16,7 @@ LEGEND = (
     "a nodule, white ones at the right those shown. Then three slices from head to feet. Lung 1 blue, lung 2 green, "
     "airway violet, nodules yellow, the crop’s frame white. Look for lungs that are not coloured whole, for colour "
     "outside them, and for lungs outside the frame. "
-    f"CT from {WINDOW[0]} to {WINDOW[1]} HU; the orange bar at each panel’s foot is {BAR_MM} mm; the patient’s right "
+    f"CT from −{-WINDOW[0]} to {WINDOW[1]} HU; the orange bar at each panel’s foot is {BAR_MM} mm; the patient’s right "
     "is at the left unless a scan says otherwise."
 )
 STYLE = """
