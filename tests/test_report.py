@@ -210,7 +210,7 @@ def test_what_the_unet_learned_from_stands_beside_its_row():
     place = next(n for n, row in enumerate(rows) if ">U-Net</th>" in row)
     aside = next(row for row in rows if 'class="aside"' in row)
     assert rows.index(aside) - place <= 2
-    for fact in ("342 slices", "6 epochs", "random start", "patches start"):
+    for fact in ("342 slices", "6 epochs", "start: random", "theirs: patches"):
         assert fact in aside
 
 

@@ -77,8 +77,8 @@ def lesson(own: Learned) -> str:
 
 
 def _brief(start: str) -> str:
-    """Returns a start without what stands in brackets, which the page says elsewhere."""
-    return start.split(" (")[0]
+    """Returns a start without what stands in brackets, which the page says elsewhere: "patches", "random"."""
+    return start.split(" (")[0].removesuffix(" start")
 
 
 def _epochs(own: Learned) -> str:
