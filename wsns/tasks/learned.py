@@ -1,22 +1,22 @@
 """What each network of a run learned from, by what its training left."""
 
-import json
 import pathlib
 
 from ml_collections import ConfigDict
 
 from wsns.models import build
 from wsns.report.table1 import Learned
+from wsns.training.log import read_metrics
 from wsns.training.watch import TIE
 
 
 def learned(config: ConfigDict, workdir: pathlib.Path) -> list[Learned]:
     """Returns it for every network of a run, from its `metrics.jsonl` and its config."""
-    return [_learned(config, name, workdir / name / "metrics.jsonl") for name in config.models]
+    return [_learned(config, name, workdir / name) for name in config.models]
 
 
-def _learned(config: ConfigDict, name: str, log: pathlib.Path) -> Learned:
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
+def _learned(config: ConfigDict, name: str, directory: pathlib.Path) -> Learned:
+    rows = read_metrics(directory)
     score, chosen = ("dice", "dice") if name == "unet" else ("accuracy", config.train.choose)
     # As the checkpoints: of equal epochs the newest.
     best = max(
