@@ -256,6 +256,13 @@ def test_one_slice_unlike_the_others(archive, scan, tags, problem):
     assert _refused(archive, scan) == f"{path}{problem}"
 
 
+@pytest.mark.parametrize(("rows", "side"), [(1, "left"), (-1, "right")])
+def test_the_patient_s_right_is_where_the_rows_begin_or_end(tmp_path, scan, rows, side):
+    for k in range(5):
+        write(tmp_path / f"{k}", SERIES, float(scan.z[k]), ImageOrientationPatient=[rows, 0, 0, 0, rows, 0])
+    assert _open(tmp_path, scan).read(SERIES).right == side
+
+
 def test_all_slices_not_square(tmp_path, scan):
     for k in range(5):
         write(tmp_path / f"{k}", SERIES, float(scan.z[k]), Rows=4, PixelData=bytes(64))

@@ -6,17 +6,21 @@ import pytest
 
 from wsns.data.lungs.segment import Lungs, segment
 from wsns.data.records.picture import (
+    BAR,
+    BAR_MM,
     FRAME,
     GAP,
     LUNG_COLOURS,
     NODULE,
     SIDE,
     WIDTH,
+    WINDOW,
     check_picture,
     shown_slices,
 )
 from wsns.data.volume import Volume
 from wsns.tasks.check_page import write_check_page
+from wsns.tasks.severity import RULES
 
 CROP, ORIGIN = 384, (60, 64)
 
@@ -117,7 +121,15 @@ def test_uneven_slices_keep_their_place(chest):
     assert abs(np.ptp(bodies[0]) - np.ptp(bodies[1])) <= 2
 
 
-def row(patient, warnings=()):
+def test_the_bar_is_as_long_as_it_says(chest, panels):
+    volume, _, _ = chest
+    across = SIDE / (512 * volume.spacing)
+    for panel in panels:
+        columns = np.flatnonzero(has(panel, BAR).any(axis=0))
+        assert len(columns) == pytest.approx(BAR_MM * across, abs=1)
+
+
+def row(patient, level="fine", weight=0.0, warnings=()):
     return {
         "patient": patient,
         "series": "1.2.3",
@@ -130,26 +142,42 @@ def row(patient, warnings=()):
         "outside_crop": 0,
         "outside_hull": 1234,
         "lung_outside_crop": 0.021,
+        "level": level,
+        "weight": weight,
         "warnings": list(warnings),
     }
 
 
-def test_the_page_puts_scans_with_warnings_first_and_escapes(tmp_path):
-    write_check_page(tmp_path, [row("A"), row("B", ["Lung 1 has <100 ml & more."]), row("C")])
+def test_the_page_puts_the_worst_scans_first_and_escapes(tmp_path):
+    warned = ["Lung 1 has <100 ml & more."]
+    write_check_page(
+        tmp_path,
+        [
+            row("A"),
+            row("B", "minor", 0.9, warned),
+            row("C", "must look", 1.2, warned),
+            row("D", "must look", 4, warned),
+        ],
+    )
     page = (tmp_path / "check.html").read_text()
-    assert re.findall(r"<h3>(\w)</h3>", page) == ["B", "A", "C"]
-    assert "<li>Lung 1 has &lt;100 ml &amp; more.</li>" in page
-    assert "3 scans: 1 to look at, 2 without a warning" in page
+    assert re.findall(r"<h3>(\w)</h3>", page) == ["D", "C", "B", "A"]
+    assert re.findall(r"<h2>(\w+)", page) == ["Must", "Minor", "Fine"]
+    assert page.count("<li>Lung 1 has &lt;100 ml &amp; more.</li>") == 3
+    assert page.count('class="alarm"') == 2
+    assert "4 scans: 2 must look, 1 minor, 1 fine" in page
+    for level, rule in RULES.items():
+        assert f"<dt>{level.capitalize()}</dt><dd>{rule}" in page
     assert (
         page.count('loading="lazy"')
         == page.count("<img")
         == len(re.findall(r'<img [^>]*alt="[^"]+"', page))
-        == 3
+        == 4
     )
     assert 'src="check/B.png"' in page
     assert "1,950 and 1,724 ml" in page
     assert "1 slice with a nodule" in page
     assert "1,234" in page
+    assert f"{WINDOW[1]} HU" in page
 
 
 def test_a_page_without_scans_has_no_empty_section(tmp_path):

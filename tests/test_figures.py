@@ -11,7 +11,7 @@ from wsns.evaluation.beyond import beyond, whole_scans
 from wsns.evaluation.causes import CAUSES, cause
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.marks import Mark
-from wsns.report import figures, plots, views
+from wsns.report import false_alarms, figures, plots, views
 from wsns.report.curves import curves
 from wsns.report.views import SliceView
 
@@ -50,6 +50,62 @@ def test_missing_layers_are_said():
 def test_a_nam_that_is_nowhere_positive_is_said():
     view = dataclasses.replace(slice_view(), nams={2: np.full((64, 64), -1.0)})
     assert "NAM nowhere positive" in {t.get_text() for a in figures.overview(view).axes for t in a.texts}
+
+
+@pytest.mark.parametrize(
+    ("spacing", "side", "expected"), [(0.7, 64, 10), (0.7, 384, 50), (0.5, 20, 2), (0.01, 10, 1)]
+)
+def test_a_scale_bar_has_the_length_that_it_says(spacing, side, expected):
+    axes = Figure().subplots()
+    view = SliceView(np.zeros((400, 400)), spacing=spacing)
+    views.show_slice(axes, view.hu)
+    views.zoom(axes, (10, 20, side))
+    views.measured(axes, view)
+    (bar,) = [line for line in axes.lines if line.get_gid() == "bar"]
+    assert np.ptp(bar.get_xdata()) * side * spacing == pytest.approx(expected)
+    assert f"{expected} mm" in {text.get_text() for text in axes.texts}
+    assert axes.get_xlim() == (19.5, 19.5 + side)
+
+
+@pytest.mark.parametrize(
+    ("right", "places"), [("left", {"R": 0, "L": 1}), ("right", {"R": 1, "L": 0}), ("", {})]
+)
+def test_letters_stand_at_the_patient_s_sides_where_these_are_known(right, places):
+    axes = Figure().subplots()
+    view = dataclasses.replace(slice_view(), right=right)
+    views.show_slice(axes, view.hu)
+    views.measured(axes, view)
+    found = {
+        text.get_text(): round(text.get_position()[0]) for text in axes.texts if len(text.get_text()) == 1
+    }
+    assert found == places
+
+
+def test_figures_of_slices_say_their_window_and_have_a_bar_in_every_picture():
+    case = next(case for case in random_cases(0) if case.nodules == 1 and case.method == "2-GAP fine")
+    for figure in (
+        figures.overview(slice_view()),
+        figures.figure2([slice_view()]),
+        figures.gallery({"best": [(slice_view(), case)]}, "2-GAP fine"),
+        false_alarms.gallery({"2-GAP fine": [(slice_view(nodule=False), case)]}),
+    ):
+        (legend,) = figure.legends
+        assert any("−1000 to 400 HU" in text.get_text() for text in legend.get_texts())
+        assert all(any(line.get_gid() == "bar" for line in axes.lines) for axes in figure.axes)
+
+
+def test_false_alarms_are_slices_without_a_nodule_the_surest_of_each_patient_first():
+    cases = random_cases(0, patients=12)
+    marked = [dataclasses.replace(case, area_mm2=9.0) for case in cases if not case.label and case.detected]
+    surest = max(case.score for case in marked if case.method == "U-Net")
+    chosen = false_alarms.choose([*cases, *marked], "U-Net", 5)
+    assert all(case in marked for case in chosen)
+    assert chosen[0].score == surest
+    assert len({case.patient for case in chosen}) == 5
+    assert [case.score for case in chosen] == sorted((case.score for case in chosen), reverse=True)
+    assert false_alarms.choose(marked, "U-Net", 0) == []
+    empty = [dataclasses.replace(case, area_mm2=0.0) for case in marked]
+    assert false_alarms.choose(empty, "U-Net", 5) == []
 
 
 def test_figure2_has_a_row_per_slice():

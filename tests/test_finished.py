@@ -45,6 +45,14 @@ def test_showcase_is_where_screening_gained_most():
         finished.showcase(missed, 1)
 
 
+def test_the_patient_s_right_is_left_open_where_records_don_t_say(tmp_path):
+    (tmp_path / "scans.csv").write_text("series,right\n1.2,right\n")
+    assert finished.right_side(tmp_path, "1.2") == "right"
+    assert finished.right_side(tmp_path, "1.3") == ""
+    (tmp_path / "scans.csv").write_text("series\n1.2\n")
+    assert finished.right_side(tmp_path, "1.2") == ""
+
+
 def test_a_run_comes_back_as_it_was_written(testing_run):
     run = finished.open_run(testing_run.workdir)
     assert isinstance(run.config, ConfigDict)
@@ -55,5 +63,6 @@ def test_a_run_comes_back_as_it_was_written(testing_run):
     np.testing.assert_array_equal(view.hu, run.slices.hu[n])
     area = np.count_nonzero(view.results["3-GAP fine"]) * view.spacing**2
     assert area == pytest.approx(chosen.area_mm2)
+    assert view.right == "left"
     with pytest.raises(InputError, match="no record: segment the run again"):
         finished.row_of(run.slices, case(1e6, "3-GAP fine", 0.5))

@@ -135,7 +135,11 @@ def test_scans_have_a_row_a_picture_and_sums_that_agree(built, scans):
         assert int(scan["slices"]) == len(scans[scan["series"]].z)
         assert (built / scan["picture"]).stat().st_size > 10_000
     facts = json.loads((built / "accounting.json").read_text())
-    assert facts["scans_to_look_at"] == sum(bool(scan["warnings"]) for scan in found)
+    levels = [scan["level"] for scan in found]
+    assert facts["scans_to_look_at"] == levels.count("must look")
+    assert facts["scans_with_minor_warnings"] == levels.count("minor")
+    assert all(bool(scan["warnings"]) == (scan["level"] != "fine") for scan in found)
+    assert {scan["right"] for scan in found} == {"left"}
 
 
 def test_loaded_arrays(built):

@@ -163,6 +163,12 @@ def test_volume_of_another_length_is_not_accepted(chest):
         scan_records(scan, Volume(chest.hu[:10], chest.z[:10], 0.7), Rules())
 
 
+def test_the_patient_s_right_is_kept(chest):
+    scan = phantom.scan(_readers(2, slices=[50]))
+    assert _records(scan, chest).facts.right == "left"
+    assert _records(scan, dataclasses.replace(chest, right="right")).facts.right == "right"
+
+
 def test_lungs_outside_the_crop_are_counted(chest):
     readers = _readers(2, slices=[50])
     assert _records(phantom.scan(readers), chest).facts.lung_outside_crop == 0

@@ -33,7 +33,7 @@ def test_all_that_a_person_should_know():
         "  and 2 more notes in r/accounting.json",
         "  7 of 21,706 pixels of nodules lie outside the crop",
         "  47 of 21,706 pixels of nodules lie outside the hull",
-        "  to look at: 1 scan, see r/check.html",
+        "  must be looked at: 1 scan, see r/check.html",
     ]
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,17 @@ def test_a_run_prints_table_1_and_where_the_report_is(run):
     assert all(method in done.stdout for method in METHODS)
     assert str(workdir / "report.html") in done.stdout
     assert "%" in done.stderr
+
+
+def test_the_report_shows_false_alarms_and_says_what_the_unet_learned_from(run):
+    workdir, _ = run
+    text = (workdir / "report.html").read_text()
+    drawn = json.loads((workdir / "records" / "accounting.json").read_text())["slices"]["train"]["positive"]
+    aside = re.search(r'<tr class="aside">(.*?)</tr>', text)[1]
+    assert f"{drawn} slices" in aside or f"{2 * drawn} slices" in aside
+    assert "1 epoch," in aside
+    assert (workdir / "figures" / "alarms.png").exists()
+    assert "Slices without a nodule in which something is marked" in text
 
 
 def test_a_run_leaves_what_the_design_promises(run):

@@ -12,7 +12,7 @@ from wsns.evaluation import transfer_data, transfer_text
 from wsns.evaluation.bootstrap import nested_weights
 from wsns.evaluation.scan_names import scan_names
 from wsns.evaluation.transfer import LUNG_AREA, REAL, TWIN, Reading, largest_slices, measure
-from wsns.report.transfer import notice, section
+from wsns.report.transfer import notice, section, stacked
 
 WORDS = {"source": "LIDC-IDRI (real scans)", "start": "a start <of> numbers"}
 
@@ -63,7 +63,7 @@ def test_figures_of_a_hand_made_case():
     whole = only(lines)
     assert (whole.positives, whole.negatives, whole.nodules, whole.patients) == (3, 2, 2, 1)
     assert values(whole) == pytest.approx(
-        {"auc": 5 / 6, "accuracy": 3 / 5, "hit": 2 / 3, "chance": 0.1, "nodule_hit": 1 / 2}
+        {"auc": 5 / 6, "accuracy": 3 / 5, "fpr": 1 / 2, "hit": 2 / 3, "chance": 0.1, "nodule_hit": 1 / 2}
     )
     # One patient has no spread.
     assert all(math.isnan(figure.mean.low) for figure in whole.figures.values())
@@ -71,7 +71,7 @@ def test_figures_of_a_hand_made_case():
     small, large = only(lines, group="3 to 5 mm"), only(lines, group="8 mm and more")
     assert (small.positives, small.negatives, large.positives, large.negatives) == (2, 2, 1, 2)
     assert values(small) == pytest.approx(
-        {"auc": 3 / 4, "accuracy": 2 / 4, "hit": 1 / 2, "chance": 0.1, "nodule_hit": 0}
+        {"auc": 3 / 4, "accuracy": 2 / 4, "fpr": 1 / 2, "hit": 1 / 2, "chance": 0.1, "nodule_hit": 0}
     )
     assert values(large)["nodule_hit"] == 1
     assert not [line for line in lines if line.group == "under 3 mm"]
@@ -223,6 +223,15 @@ def test_tables_hold_every_method_and_say_what_they_stand_on():
     csv_rows = list(transfer_data.rows(lines))
     assert all(tuple(row) == transfer_data.COLUMNS for row in csv_rows)
     assert len(csv_rows) == sum(len(line.figures) for line in lines)
+
+
+def test_the_page_puts_intervals_below_their_figures():
+    assert stacked("0.76 (0.62–0.94)") == ("0.76", "0.62–0.94")
+    assert stacked("74 + 74") == "74 + 74"
+    lines = measure(some(1) + some(2, where=TWIN), draws=30, seed=0)
+    auc = only(lines).figures["auc"].mean
+    made = section(lines, WORDS["start"], [], "1-GAP")
+    assert f'<td>{auc.value:.2f}<span class="span">{auc.low:.2f}–{auc.high:.2f}</span></td>' in made
 
 
 def test_the_report_s_opening_escapes_words_and_holds_the_pictures():

@@ -13,13 +13,15 @@ AIR_HU = -1024
 class Volume:
     """One CT scan, slices by ascending z.
 
-    `hu` is (Z, Y, X) int16 in Hounsfield units, `z` (Z,) float in mm, `spacing` the pixel spacing in mm, `notes` what
-    was handled in its pixels and must be told, each a sentence.
+    `hu` is (Z, Y, X) int16 in Hounsfield units, `z` (Z,) float in mm, `spacing` the pixel spacing in mm. `right` says
+    on which side of a slice the patient's right is: 'left', or 'right' where rows run from the patient's left. `notes`
+    is what was handled in its pixels and must be told, each a sentence.
     """
 
     hu: np.ndarray
     z: np.ndarray
     spacing: float
+    right: str = "left"
     notes: tuple[str, ...] = ()
 
 

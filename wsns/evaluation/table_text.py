@@ -29,7 +29,6 @@ DECIMALS = {name: decimals for name, _, _, decimals, _ in SHOWN}
 PAIRED = "Paired differences"
 BRIEF = ("dice", "tp_dice", "tp_doa")
 """Of the differences, those that a terminal shows."""
-FPR_SHOWN = ("1-GAP coarse", "U-Net")
 FEW_PATIENTS = 20
 _FIRST = 16
 
@@ -60,22 +59,19 @@ def with_interval(estimate: Estimate, decimals: int) -> tuple[str, str]:
 
 
 def value_cells(row: Row) -> list[str]:
-    """Returns a row's figures, "mean ± SD" where there is one; FPR stands once for all weak rows."""
+    """Returns a row's figures, "mean ± SD" where there is one."""
     figures = {name: getattr(row, name).value for name in FIGURES}
-    return _cells(row.method, figures)
+    return _cells(figures)
 
 
 def paper_cells(method: str) -> list[str]:
     """Returns the paper's own figures of a method, in the form of `value_cells`."""
-    return _cells(method, dict(paper.TABLE1[method]))
+    return _cells(paper.TABLE1[method])
 
 
 def interval_cells(row: Row) -> list[str]:
     """Returns the intervals of a row's figures, those of the standard deviations left to the CSV."""
-    return [
-        "" if name == "fpr" and row.method not in FPR_SHOWN else interval(getattr(row, name), decimals)
-        for name, _, _, decimals, _ in SHOWN
-    ]
+    return [interval(getattr(row, name), decimals) for name, _, _, decimals, _ in SHOWN]
 
 
 def basis(table: Table) -> str:
@@ -91,7 +87,7 @@ def remarks(table: Table) -> list[str]:
     said = [
         "Mean ± SD over slices; below it the 95 % interval by bootstrap over patients.",
         "A miss counts as Dice 0; TP: declared a nodule slice, and the result overlaps the consensus.",
-        "All weak rows share the FPR of the 1-GAP classifier; as in the paper it stands once.",
+        "FPR is that of the 1-GAP classifier in all weak rows: it decides which slices are nodule slices.",
     ]
     if table.patients < FEW_PATIENTS:
         count = "One patient gives no interval" if table.patients < 2 else f"Only {table.patients} patients"
@@ -202,13 +198,13 @@ def write_table(directory: pathlib.Path, table: Table, *, source: str) -> None:
     write_text(directory / "table1.csv", as_csv(table))
 
 
-def _cells(method: str, figures: dict[str, float]) -> list[str]:
+def _cells(figures: Mapping[str, float]) -> list[str]:
     cells = []
     for name, deviation, _, decimals, _ in SHOWN:
         text = number(figures[name], decimals)
         if deviation and text != "–":
             text += f" ± {number(figures[deviation], decimals)}"
-        cells.append("–" if name == "fpr" and method not in FPR_SHOWN else text)
+        cells.append(text)
     return cells
 
 

@@ -16,7 +16,7 @@ from wsns.evaluation.scan_names import scan_names
 TWIN, REAL = "twin", "real"
 """Where slices are from: the validation split of the twin, on which epochs are chosen, and the real scans."""
 LUNG_AREA = "lung area"
-FIGURES = ("auc", "accuracy", "hit", "chance", "nodule_hit")
+FIGURES = ("auc", "accuracy", "fpr", "hit", "chance", "nodule_hit")
 THRESHOLD = 0.5
 SIZES = {
     "under 3 mm": (0.0, 3.0),
@@ -90,8 +90,9 @@ class Line:
 def measure(readings: Sequence[Reading], *, draws: int, seed: int) -> list[Line]:
     """Measures every method; all methods and seeds under the same draws of patients and nodules.
 
-    `auc` and `accuracy` (at 0.5) are over all slices; `hit` and `chance` over those with a nodule; `nodule_hit` is the
-    share of nodules that are hit in their largest slice. The lungs' area alone stands for a method without a network.
+    `auc` and `accuracy` (at 0.5) are over all slices, `fpr` (at 0.5) over those without a nodule, `hit` and `chance`
+    over those with one; `nodule_hit` is the share of nodules that are hit in their largest slice. The lungs' area alone
+    stands for a method without a network.
     There is no interval where all nodules are of one patient.
 
     Args:
@@ -214,6 +215,7 @@ def _figures(rows: Sequence[Reading], weights: np.ndarray) -> Iterator[tuple[str
     largest = {id(row) for row in largest_slices(rows).values()}
     yield "auc", _auc(score, label, weights)
     yield "accuracy", _mean(((score >= THRESHOLD) == label).astype(float), weights)
+    yield "fpr", _mean(np.where(label, math.nan, score >= THRESHOLD), weights)
     yield "hit", _mean(hits, weights)
     yield "chance", _mean(chance, weights)
     yield "nodule_hit", _mean(np.where([id(row) in largest for row in rows], hits, math.nan), weights)

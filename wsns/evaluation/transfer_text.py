@@ -40,7 +40,8 @@ def remarks(lines: Sequence[Line], start: str) -> list[str]:
     said = [
         "The networks were trained on synthetic scans only (the LIDC twin), none of them made from a scan under "
         f"test; training started from: {start}. Nothing was trained on the real scans.",
-        f"AUC and accuracy (at {THRESHOLD:g}): slices with a nodule from those without. Hit: in a slice with a "
+        f"AUC and accuracy (at {THRESHOLD:g}): slices with a nodule from those without. FPR: the share of slices "
+        f"without a nodule whose probability is at least {THRESHOLD:g}. Hit: in a slice with a "
         f"nodule the map's highest pixel in the lungs' closed hull lies within {NEAR_MM:g} mm of one. Chance: the "
         "share of the hull within that distance. Nodules hit: those that are hit in their largest slice.",
         "“start” is the network before any training on slices, “random” one of random numbers; lung area: the AUC of "
@@ -88,7 +89,7 @@ def _all(lines: Sequence[Line]) -> Table:
             line.method,
             line.where,
             f"{line.positives} + {line.negatives}",
-            *_cells(line, "auc", "±auc", "accuracy", "hit", "±hit", "chance", "nodule_hit"),
+            *_cells(line, "auc", "±auc", "accuracy", "fpr", "hit", "±hit", "chance", "nodule_hit"),
         ]
         for line in sorted(lines, key=lambda line: methods.index(line.method))
         if line.group == "all"
@@ -100,6 +101,7 @@ def _all(lines: Sequence[Line]) -> Table:
         "AUC",
         "±",
         "accuracy",
+        "FPR",
         "hit",
         "±",
         "chance",
@@ -119,10 +121,10 @@ def _by_size(trained: Sequence[Line]) -> Table:
         if line.where == REAL and line.group in SIZES:
             twin = known.get((line.method, line.group))
             beside = [str(twin.positives), *_cells(twin, "auc", "hit")] if twin else ["0", "–", "–"]
-            own = _cells(line, "auc", "hit", "chance", "nodule_hit")
+            own = _cells(line, "auc", "fpr", "hit", "chance", "nodule_hit")
             found.append([line.method, line.group, str(line.nodules), str(line.positives), *own, *beside])
     heads = (
-        *("method", "nodule's radius", "nodules", "slices", "AUC", "hit", "chance", "nodules hit"),
+        *("method", "nodule's radius", "nodules", "slices", "AUC", "FPR", "hit", "chance", "nodules hit"),
         *("twin: slices", "AUC", "hit"),
     )
     return Table(
@@ -141,7 +143,7 @@ def _by_scan(lines: Sequence[Line]) -> Table:
             f"{line.positives} + {line.negatives}",
             *_cells(line, "auc"),
             *_cells(area[line.group], "auc"),
-            *_cells(line, "accuracy", "hit", "chance", "nodule_hit"),
+            *_cells(line, "accuracy", "fpr", "hit", "chance", "nodule_hit"),
         ]
         for line in scans
         if is_trained(line.method) and len(area) <= MANY_SCANS
@@ -154,6 +156,7 @@ def _by_scan(lines: Sequence[Line]) -> Table:
         "AUC",
         "by lung area",
         "accuracy",
+        "FPR",
         "hit",
         "chance",
         "nodules hit",
@@ -171,10 +174,10 @@ def _by_seed(trained: Sequence[Line]) -> Table:
                 values = [
                     twin["auc"],
                     twin["hit"],
-                    *(line.figures[name] for name in ("auc", "hit", "nodule_hit")),
+                    *(line.figures[name] for name in ("auc", "fpr", "hit", "nodule_hit")),
                 ]
                 found.append([method, str(seed), *(number(figure.seeds[n], 2) for figure in values)])
-    heads = ("method", "seed", "twin: AUC", "hit", "real: AUC", "hit", "nodules hit")
+    heads = ("method", "seed", "twin: AUC", "hit", "real: AUC", "FPR", "hit", "nodules hit")
     return Table("Each seed", heads, found)  # fmt: skip
 
 

@@ -10,11 +10,11 @@ from wsns.evaluation.causes import CAUSES, GOOD
 from wsns.evaluation.classifier import Curves
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.froc import RATES
-from wsns.evaluation.groups import GroupRow
+from wsns.evaluation.groups import GROUPS, GroupRow
 from wsns.evaluation.surface import TOLERANCE_MM
 from wsns.evaluation.table import Table
 from wsns.evaluation.table_text import with_interval
-from wsns.report import markup
+from wsns.report import markup, terms
 
 CLASSIFIER = {
     "accuracy": "Accuracy, %",
@@ -38,10 +38,7 @@ def classification(table: Table, found: Beyond) -> str:
     caption = f"All {total:,} test slices, at a score of {table.threshold:g}. {BELOW}"
     return markup.table(
         caption, ("Model", *CLASSIFIER.values(), "The paper’s accuracy, %"), rows
-    ) + markup.paragraph(
-        "Average precision is compared with the share of slices that have a nodule, what chance gives. Calibration "
-        "error: how far scores lie from the share of nodules among slices of that score, on average."
-    )
+    ) + terms.explain(*(name.removesuffix(", %") for name in CLASSIFIER.values()))
 
 
 def whole_scans(whole: Whole | None) -> str:
@@ -82,12 +79,13 @@ def whole_scans(whole: Whole | None) -> str:
                 "FROC: share of nodules found at so many false marks per scan. A mark is a connected result over "
                 "slices and scores as its best slice; where a curve ends earlier, its last value stands. "
                 + BELOW,
-                ("Method", *rates, "mean"),
+                ("Method", *rates, "Mean of these"),
                 [
                     (method, *(with_interval(value, 2) for value in (*found.sensitivity, found.mean)))
                     for method, found in whole.frocs.items()
                 ],
             ),
+            terms.explain("FROC", "mark"),
         ]
     )
 
@@ -104,11 +102,7 @@ def localisation(found: Beyond) -> str:
         ("Method", f"Map's peak within {NEAR_MM:g} mm", "… by chance", f"A candidate of Dice ≥ {GOOD:g} existed",
          "The right object was chosen", "Dice of the best candidate"),
         [(row.method.split()[0], *_cells(row, names)) for row in weak],
-    ) + markup.paragraph(
-        "The peak is sought where the method seeks: inside the closed hull of the lungs. By chance: the share of that "
-        "hull within that distance of the nodule. The best candidate's Dice bounds what any choice among the "
-        "candidates can reach."
-    )  # fmt: skip
+    ) + terms.explain("peak", "candidate")  # fmt: skip
 
 
 def surfaces(found: Beyond) -> str:
@@ -119,28 +113,24 @@ def surfaces(found: Beyond) -> str:
         f"misses count in no column. {BELOW}",
         ("Method", "HD95, mm", "Average distance, mm", f"Surface Dice at {TOLERANCE_MM:g} mm"),
         [(row.method, *_cells(row, ("hd95_mm", "assd_mm", "surface_dice"))) for row in rows],
-    )
+    ) + terms.explain("HD95", "Average distance", "Surface Dice")
 
 
-def groups(found: Beyond) -> str:
-    """Returns TPR and TP Dice by kind of nodule, for the fine results and the U-Net."""
+def groups(table: Table, found: Beyond) -> str:
+    """Returns TPR and TP Dice by kind of nodule, for the fine results and the U-Net, each beside the method's FPR."""
+    alarms = {row.method: _inline(with_interval(row.fpr, 2)) for row in table.rows}
     shown = [row for row in found.groups if row.method in (*FINE, "U-Net")]
-    methods = list(dict.fromkeys(row.method for row in shown))
     lines = []
-    for group in dict.fromkeys(row.group for row in shown):
-        own = _groups(found, group)
-        cells = [cell for method in methods for cell in _cells(own[method], ("tpr", "tp_dice"))]
-        first = own[methods[0]]
-        readers = with_interval(first.figures["reader_dice"], 2)
-        lines.append((group, first.n, *cells, readers))
-    heads = [f"{method}: {name}" for method in methods for name in ("TPR", "TP Dice")]
+    for row in sorted(shown, key=lambda row: list(GROUPS).index(row.group)):
+        tpr, dice, readers = map(_inline, _cells(row, ("tpr", "tp_dice", "reader_dice")))
+        lines.append((row.group, f"{row.n:,}", row.method, tpr, alarms[row.method], dice, readers))
     return markup.table(
-        "Slices with one nodule. Texture: the median of the readers' scores, solid from 4 on. Size: diameter of the "
-        "disc of the consensus' area in the slice. Readers: how many drew the nodule there; their Dice is with the "
-        f"consensus that they are part of. {BELOW}",
-        ("Nodules", "Slices", *heads, "Readers' Dice"),
+        "Slices with one nodule; FPR is that of all slices without one, which are of no kind. Texture: the median of "
+        "the readers' scores, solid from 4 on. Size: diameter of the disc of the consensus' area in the slice. "
+        "Readers: how many drew the nodule there. In brackets the 95 % interval.",
+        ("Nodules", "Slices", "Method", "TPR", "FPR", "TP Dice", "Readers’ Dice"),
         lines,
-    )  # fmt: skip
+    ) + terms.explain("Readers’ Dice")
 
 
 def causes(found: Beyond) -> str:
@@ -174,3 +164,8 @@ def _groups(found: Beyond, group: str) -> dict[str, GroupRow]:
 
 def _cells(row: GroupRow, names: Sequence[str]) -> list[tuple[str, str]]:
     return [with_interval(row.figures[name], 1 if name.endswith("_mm") else 2) for name in names]
+
+
+def _inline(cell: tuple[str, str]) -> str:
+    value, span = cell
+    return f"{value} ({span})" if span else value

@@ -36,7 +36,7 @@ def overview(view: SliceView, *, variant: int = 2) -> Figure:
     _nam(panels[4], view, variant, box)
     _scope(panels[5], view, variant, box)
     _candidates(panels[6], view, variant, box)
-    _result(panels[7], view, method, box)
+    draw_result(panels[7], view, method, box)
     for number, axes in enumerate(panels, start=1):
         axes.set_title(f"{number}  {axes.get_title()}", fontsize=9)
     return _headed(figure, view.title)
@@ -61,13 +61,13 @@ def figure2(slices: Sequence[SliceView], *, variant: int = 2) -> Figure:
             _nam(axes, view, gaps, None)
             views.outline(axes, view.scopes.get(gaps), views.SCOPE)
         for method, axes in zip(methods, panels[4:7], strict=True):
-            _result(axes, view, method, box)
+            draw_result(axes, view, method, box)
         _consensus(panels[7], view, box)
     titles = ("crop", *(f"{g}-GAP NAM, scope" for g in VARIANTS), *methods, "consensus")
     for row, panels in enumerate(rows):
         for title, axes in zip(titles, panels, strict=True):
             axes.set_title(title if row == 0 else "", fontsize=8.5)
-    return _with_key(figure, "consensus", "result", "scope")
+    return with_key(figure, "consensus", "result", "scope")
 
 
 def choose_gallery(cases: Sequence[Case], method: str, count: int) -> dict[str, list[Case]]:
@@ -125,13 +125,13 @@ def gallery(
         for axes, (view, case) in zip(panels, group, strict=False):
             result = view.results.get(method)
             scope = view.scopes.get(int(method[0])) if scopes else None
-            _result(axes, view, method, views.zoom_box(view, view.consensus, result, scope))
+            draw_result(axes, view, method, views.zoom_box(view, view.consensus, result, scope))
             views.outline(axes, scope, views.SCOPE, style="dotted")
             axes.set_title(
                 f"{view.title}\nDice {case.dice or 0:.2f}, {case.diameter_mm or 0:.1f} mm", fontsize=8
             )
         panels[0].set_ylabel(name, fontsize=10)
-    return _with_key(figure, "consensus", "result", *(["scope"] if scopes else []))
+    return with_key(figure, "consensus", "result", *(["scope"] if scopes else []))
 
 
 def _whole_slice(axes: Axes, view: SliceView) -> None:
@@ -145,11 +145,13 @@ def _whole_slice(axes: Axes, view: SliceView) -> None:
     axes.set_ylim(max(rows - 0.5, view.origin[0] + size + 2), min(-0.5, view.origin[0] - 2))
     axes.set_facecolor("black")
     views.square(axes, (*view.origin, size))
+    views.measured(axes, view)
 
 
 def _crop(axes: Axes, view: SliceView, box: tuple[int, int, int]) -> None:
     views.show_slice(axes, view.hu, title="crop")
     views.square(axes, box)
+    views.measured(axes, view)
 
 
 def _lungs(axes: Axes, view: SliceView) -> None:
@@ -160,6 +162,7 @@ def _lungs(axes: Axes, view: SliceView) -> None:
     views.outline(axes, view.hull, views.HULL, style="dotted", width=1.0)
     for lung, colour in enumerate(views.LUNGS, start=1):
         views.outline(axes, view.lungs == lung, colour)
+    views.measured(axes, view)
 
 
 def _consensus(axes: Axes, view: SliceView, box: tuple[int, int, int] | None = None) -> None:
@@ -169,6 +172,7 @@ def _consensus(axes: Axes, view: SliceView, box: tuple[int, int, int] | None = N
         views.say(axes, "no nodule")
     if box:
         views.zoom(axes, box)
+    views.measured(axes, view)
 
 
 def _nam(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int] | None) -> None:
@@ -181,6 +185,7 @@ def _nam(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int] | 
     views.heat(axes, nam)
     if box:
         views.square(axes, box)
+    views.measured(axes, view)
 
 
 def _scope(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int]) -> None:
@@ -191,6 +196,7 @@ def _scope(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int])
         views.show_slice(axes, view.hu, title="scope (enlarged)")
         views.outline(axes, scope, views.SCOPE)
     views.zoom(axes, box)
+    views.measured(axes, view)
 
 
 def _candidates(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int]) -> None:
@@ -203,9 +209,11 @@ def _candidates(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, 
         for number, mask in enumerate(sorted(candidates, key=np.count_nonzero, reverse=True)):
             views.outline(axes, mask, views.CYCLE[number % len(views.CYCLE)], width=1.1)
     views.zoom(axes, box)
+    views.measured(axes, view)
 
 
-def _result(axes: Axes, view: SliceView, method: str, box: tuple[int, int, int]) -> None:
+def draw_result(axes: Axes, view: SliceView, method: str, box: tuple[int, int, int]) -> None:
+    """Draws a method's result and the consensus in a square of a slice, and in words what of them there isn't."""
     result = view.results.get(method)
     views.show_slice(axes, view.hu, title="result, consensus")
     views.outline(axes, result, views.RESULT)
@@ -217,6 +225,7 @@ def _result(axes: Axes, view: SliceView, method: str, box: tuple[int, int, int])
     elif not np.any(result):
         views.say(axes, "empty result")
     views.zoom(axes, box)
+    views.measured(axes, view)
 
 
 def _missing(axes: Axes, view: SliceView, title: str, words: str) -> None:
@@ -228,17 +237,17 @@ def _missing(axes: Axes, view: SliceView, title: str, words: str) -> None:
 def _headed(figure: Figure, title: str) -> Figure:
     if title:
         figure.suptitle(title, fontsize=10)
-    return _with_key(figure, "consensus", "result", "scope")
+    return with_key(figure, "consensus", "result", "scope")
 
 
-def _with_key(figure: Figure, *names: str) -> Figure:
+def with_key(figure: Figure, *names: str) -> Figure:
     """Adds the key of the outlines under all panels, on black as they are seen."""
     keys = {
         "consensus": Line2D([], [], color=views.CONSENSUS, linestyle="dashed", label="consensus"),
         "result": Line2D([], [], color=views.RESULT, label="result"),
         "scope": Line2D([], [], color=views.SCOPE, label="scope"),
     }
-    lines = [keys[name] for name in names]
+    lines = [*(keys[name] for name in names), Line2D([], [], linestyle="none", label=views.READ_AS)]
     figure.legend(
         handles=lines,
         loc="outside lower center",

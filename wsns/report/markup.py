@@ -3,6 +3,7 @@
 import base64
 import html
 import importlib.resources
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,9 +36,18 @@ def page(title: str, body: str, *, style: str = "", pictures: str = "data:") -> 
 
 
 def section(heading: str, *parts: str) -> str:
-    """Returns a section under a second-level heading; nothing if it has no content."""
+    """Returns a section under a second-level heading, which `contents` can link to; nothing if it has no content."""
     content = "\n".join(part for part in parts if part)
-    return f"<section>\n<h2>{text(heading)}</h2>\n{content}\n</section>" if content else ""
+    return (
+        f'<section id="{_name(heading)}">\n<h2>{text(heading)}</h2>\n{content}\n</section>' if content else ""
+    )
+
+
+def contents(body: str) -> str:
+    """Returns a table of contents: a link to each section of a page's body."""
+    found = re.findall(r'<section [^>]*id="([^"]+)"[^>]*>\n<h2>(.*?)</h2>', body)
+    links = "".join(f'<li><a href="#{name}">{heading}</a></li>' for name, heading in found)
+    return f'<nav aria-label="Contents">\n<ul>{links}</ul>\n</nav>' if links else ""
 
 
 def scrolling(label: str, content: str) -> str:
@@ -78,7 +88,16 @@ def picture(png: bytes, alt: str, caption: str) -> str:
     """Returns a figure with its PNG embedded."""
     data = base64.b64encode(png).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{text(alt)}">'
-    return f"<figure>\n{scrolling(caption, image)}\n<figcaption>{text(caption)}</figcaption>\n</figure>"
+    return (
+        f'<figure>\n<p class="hint">The picture scrolls sideways.</p>\n{scrolling(caption, image)}\n'
+        f"<figcaption>{text(caption)}</figcaption>\n</figure>"
+    )
+
+
+def glossary(meanings: Mapping[str, str]) -> str:
+    """Returns words and what they mean."""
+    pairs = "\n".join(f"<dt>{text(word)}</dt><dd>{text(meaning)}</dd>" for word, meaning in meanings.items())
+    return f'<dl class="terms">\n{pairs}\n</dl>' if pairs else ""
 
 
 def definitions(pairs: Mapping[str, Any]) -> str:
@@ -117,6 +136,11 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[name] = f"{item:,}" if type(item) is int and "seed" not in name else str(item)
     return flat
+
+
+def _name(heading: str) -> str:
+    """Returns a heading's place in the page's address."""
+    return "-".join(re.findall(r"[a-z0-9]+", heading.lower()))
 
 
 def _long(value: Any) -> str:

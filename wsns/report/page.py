@@ -7,12 +7,12 @@ from typing import Any
 from wsns import paper
 from wsns.evaluation import table_text
 from wsns.evaluation.beyond import Beyond
-from wsns.evaluation.cases import FINE
 from wsns.evaluation.differences import COMPARED
-from wsns.evaluation.table import Row, Table
-from wsns.report import beyond, markup
+from wsns.evaluation.table import Table
+from wsns.report import accounting, beyond, false_alarms, markup, table1
+from wsns.report.table1 import Learned
 
-PLACED = {"curves", "causes", "failures"}
+PLACED = {"overview", "curves", "causes", "failures", "alarms"}
 """Figures that stand with their sections."""
 SYNTHETIC = "Synthetic data: these are not LIDC results."
 
@@ -49,7 +49,8 @@ class ReportContent:
         start: what the trunk started from, as "shapes trunk, not ImageNet".
         split_fingerprint: of the patients' split.
         beyond: what is measured beyond Table 1.
-        pictures: the figures, in order; 'curves', 'causes' and 'failures' stand with their sections.
+        pictures: the figures, in order; those of `PLACED` stand with their sections, 'overview' on top.
+        learned: what each network learned from.
         choices: (subject, what was chosen) where the paper is silent.
         notes: further remarks about this run, a sentence or two each.
         config: `config.json`.
@@ -66,6 +67,7 @@ class ReportContent:
     split_fingerprint: str
     beyond: Beyond
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
+    learned: Sequence[Learned] = ()
     choices: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -84,37 +86,38 @@ def render(content: ReportContent) -> str:
     title = (
         f"Weakly-supervised nodule segmentation: {source_line(content.source, synthetic=content.synthetic)}"
     )
-    table = content.table
-    body = [
-        _header(content),
-        content.opening,
-        markup.section("Table 1", _table1(content), markup.bullets(table_text.remarks(table), style="notes")),
+    sections = "\n".join(part for part in (content.opening, *_sections(content)) if part)
+    body = [_header(content), _pictures(content, "overview"), markup.contents(sections), sections]
+    return markup.page(title, "\n".join(part for part in body if part))
+
+
+def _sections(content: ReportContent) -> list[str]:
+    table, found = content.table, content.beyond
+    data = source_line(content.source, synthetic=content.synthetic)
+    return [
+        table1.section(table, data, content.learned),
         _basis(content),
         markup.section("Differences between methods", _differences(table)),
         markup.section("Slices with two nodules", _two_nodules(table)),
         markup.section("Labelling effort", _effort(table)),
         markup.section(
-            "Slice classification", beyond.classification(table, content.beyond), _pictures(content, "curves")
+            "Slice classification", beyond.classification(table, found), _pictures(content, "curves")
         ),
-        markup.section("Whole scans", beyond.whole_scans(content.beyond.whole)),
-        markup.section(
-            "Where the maps look, and what there was to choose", beyond.localisation(content.beyond)
-        ),
-        markup.section("Distances between outlines", beyond.surfaces(content.beyond)),
-        markup.section("Which nodules", beyond.groups(content.beyond)),
-        markup.section(
-            "Why results fail", beyond.causes(content.beyond), _pictures(content, "causes", "failures")
-        ),
+        markup.section("Whole scans", beyond.whole_scans(found.whole)),
+        markup.section("Where the maps look, and what there was to choose", beyond.localisation(found)),
+        markup.section("Distances between outlines", beyond.surfaces(found)),
+        markup.section("Which nodules", beyond.groups(table, found)),
+        markup.section("Why results fail", beyond.causes(found), _pictures(content, "causes", "failures")),
+        markup.section("False alarms", false_alarms.counts(table), _pictures(content, "alarms")),
         markup.section("Figures", _pictures(content, *(n for n in content.pictures if n not in PLACED))),
         markup.section("Chosen where the paper is silent", _choices(content.choices)),
-        markup.section("Accounting", *_accounting(content.accounting)),
+        accounting.section(content.accounting),
         markup.section(
             "Configuration and versions",
             markup.folded("Configuration (config.json)", markup.definitions(content.config)),
             markup.folded("Versions and devices (environment.json)", markup.definitions(content.environment)),
         ),
     ]
-    return markup.page(title, "\n".join(part for part in body if part))
 
 
 def _pictures(content: ReportContent, *names: str) -> str:
@@ -139,34 +142,6 @@ def _header(content: ReportContent) -> str:
     return "\n".join([*lines, "</header>"])
 
 
-def _table1(content: ReportContent) -> str:
-    heads = [heading for _, _, heading, _, _ in table_text.SHOWN]
-    head = "".join(f'<th scope="col">{markup.text(cell)}</th>' for cell in ("Method", *heads))
-    data = source_line(content.source, synthetic=content.synthetic)
-    caption = (
-        f"{data}: mean ± SD, below it the 95 % interval. In italics, the paper’s own figures on LIDC-IDRI."
-    )
-    rows = "\n".join(_table1_rows(row) for row in content.table.rows)
-    return '<p class="hint">The table scrolls sideways.</p>' + markup.scrolling(
-        "Table 1",
-        f'<table class="table1">\n<caption><span>{markup.text(caption)}</span></caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{rows}\n</tbody>\n</table>",
-    )
-
-
-def _table1_rows(row: Row) -> str:
-    """Returns a method's row and the paper's under it."""
-    pairs = zip(table_text.value_cells(row), table_text.interval_cells(row), strict=True)
-    cells = "".join(markup.cell(pair) for pair in pairs)
-    printed = "".join(markup.cell(value) for value in table_text.paper_cells(row.method))
-    group = ' class="group"' if row.method in (FINE[0], "U-Net") else ""
-    return (
-        f'<tr{group}><th scope="row">{markup.text(row.method)}</th>{cells}</tr>\n'
-        f'<tr class="paper"><th scope="row">{markup.PAPERS}</th>{printed}</tr>'
-    )
-
-
 def _basis(content: ReportContent) -> str:
     """Returns the box that says what all figures stand on."""
     data = source_line(content.source, synthetic=content.synthetic)
@@ -181,12 +156,18 @@ def _basis(content: ReportContent) -> str:
     ]
     heads = ("Split", "Patients", "Scans", "Slices with a nodule", "Slices without")
     return (
-        '<section class="basis">\n<h2>What this stands on</h2>\n'
+        '<section class="basis" id="basis">\n<h2>What this stands on</h2>\n'
         + markup.definitions(facts)
         + (markup.table("What went in", heads, counts) if counts else "")
+        + _lessons(content.learned)
         + markup.bullets(list(content.notes))
         + "\n</section>"
     )
+
+
+def _lessons(learned: Sequence[Learned]) -> str:
+    rows = [(own.network, table1.lesson(own)) for own in learned]
+    return markup.table("What each network learned from", ("Network", "Training"), rows) if rows else ""
 
 
 def _differences(table: Table) -> str:
@@ -227,19 +208,3 @@ def _effort(table: Table) -> str:
 
 def _choices(choices: Sequence[tuple[str, str]]) -> str:
     return markup.table("Not stated in the paper", ("Subject", "Chosen"), choices) if choices else ""
-
-
-def _accounting(accounting: Mapping[str, Any]) -> list[str]:
-    """Returns a table for each list of rows, and the other values together."""
-    tables = {
-        name: value
-        for name, value in accounting.items()
-        if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value)
-    }
-    plain = {name: value for name, value in accounting.items() if name not in tables}
-    parts = [markup.definitions(plain)]
-    for name, rows in tables.items():
-        heads = list(dict.fromkeys(key for row in rows for key in row))
-        flat = [markup.flatten(row) for row in rows]
-        parts.append(markup.table(name, heads, [[row.get(key, "") for key in heads] for row in flat]))
-    return parts

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.transfer import Line
@@ -20,8 +19,6 @@ COLUMNS = 3
 PER_FIGURE = 12
 """Nodules."""
 PEAK = "white"
-EDGE = withStroke(linewidth=3.5, foreground="black")
-"""Around the peak's cross, which must be seen on any ground."""
 
 
 class NoduleView(NamedTuple):
@@ -42,7 +39,12 @@ def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes], method
         pictures: PNGs of the nodules.
         method: whose maps and results these show.
     """
-    shown = [markup.table(table.title, table.heads, table.rows) for table in tables(lines)]
+    shown = [
+        markup.table(
+            table.title, table.heads, [[first, *map(stacked, cells)] for first, *cells in table.rows]
+        )
+        for table in tables(lines)
+    ]
     caption = (
         f"Every real nodule in its largest slice, with the first seed's {method} network, which hits most often on the "
         "twin's validation split. Left the map and its peak (cross); right what the white square holds, enlarged: the "
@@ -52,6 +54,12 @@ def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes], method
     alt = "Slices with activation map, peak, consensus and result; below each in words whether the nodule was found."
     nodules = [markup.picture(png, alt, caption if not n else "Continued.") for n, png in enumerate(pictures)]
     return markup.section(HEADING, markup.bullets(remarks(lines, start), style="notes"), *shown, *nodules)
+
+
+def stacked(cell: str) -> str | tuple[str, str]:
+    """Returns a figure and its interval, which the page puts below it, of a cell "0.76 (0.62–0.94)"."""
+    value, bracket, span = cell.partition(" (")
+    return (value, span.removesuffix(")")) if bracket else cell
 
 
 def notice(start: str) -> str:
@@ -82,9 +90,10 @@ def _figure(nodules: Sequence[NoduleView]) -> Figure:
         Line2D([], [], color=views.CONSENSUS, linestyle="dashed", label="consensus"),
         Line2D([], [], color=views.RESULT, label="fine result"),
         Line2D([], [], color=PEAK, marker="x", linestyle="none", label="the map's peak"),
+        Line2D([], [], linestyle="none", label=views.READ_AS),
     ]
     figure.legend(
-        handles=keys, loc="outside lower center", ncols=3, fontsize=8, facecolor="#333333", labelcolor="white"
+        handles=keys, loc="outside lower center", ncols=4, fontsize=8, facecolor="#333333", labelcolor="white"
     )
     return figure
 
@@ -101,8 +110,10 @@ def _nodule(whole: Axes, near: Axes, nodule: NoduleView) -> None:
     views.outline(near, view.results.get(f"{nodule.method} fine"), views.RESULT)
     views.outline(near, view.consensus, views.CONSENSUS, style="dashed")
     for axes in (whole, near):
-        axes.plot(column, row, "x", color=PEAK, markersize=7, markeredgewidth=1.8, path_effects=[EDGE])
+        axes.plot(column, row, "x", color=PEAK, markersize=7, markeredgewidth=1.8, path_effects=[views.EDGE])
     views.zoom(whole, (0, 0, len(view.hu)))
     views.zoom(near, box)
+    for axes in (whole, near):
+        views.measured(axes, view)
     whole.set_title(view.title.replace(", ", "\n", 1), fontsize=7.5, loc="left")
     near.set_title(nodule.words, fontsize=7.5, loc="left")

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 WINDOW = (-1000, 400)
 # Okabe and Ito's colours, which people with any colour vision tell apart; lines also differ in style.
@@ -19,6 +20,15 @@ LUNGS = ("#009E73", "#CC79A7")
 CYCLE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
 DPI = 150
 MINIMUM_ZOOM_MM = 40.0
+BARS_MM = (1, 2, 5, 10, 20, 50, 100)
+"""Lengths of scale bars; the longest that takes no more than a third of a picture's width is drawn."""
+EDGE = withStroke(linewidth=3, foreground="black")
+"""Around what must be seen on any ground."""
+READ_AS = (
+    f"window {WINDOW[0]} to {WINDOW[1]} HU".replace("-", "−")
+    + "; R, L: the patient's right and left; bars in mm"
+)
+"""What every figure made of slices says of how to read them."""
 _FINER = 4
 
 
@@ -39,6 +49,7 @@ class SliceView:
         title: what to call the slice in a figure.
         origin: (row, column) of the crop's corner in the scan's slice; may be negative.
         scan_slice: the scan's whole slice in HU, or None.
+        right: the side of the picture that the patient's right is on, 'left' or 'right'; '' where it isn't known.
     """
 
     hu: np.ndarray
@@ -53,6 +64,7 @@ class SliceView:
     title: str = ""
     origin: tuple[int, int] = (0, 0)
     scan_slice: np.ndarray | None = None
+    right: str = ""
 
 
 def zoom_box(view: SliceView, *layers: np.ndarray | None) -> tuple[int, int, int]:
@@ -85,12 +97,26 @@ def bare(axes: Axes, title: str = "") -> None:
     axes.set_title(title, fontsize=9)
 
 
+def measured(axes: Axes, view: SliceView) -> None:
+    """Draws a scale bar, and the letters of the patient's sides; call it last, when what is shown stays."""
+    low, high = sorted(axes.get_xlim())
+    width_mm = (high - low) * view.spacing
+    length = max((bar for bar in BARS_MM if bar <= width_mm / 3), default=BARS_MM[0])
+    start, share = 0.04, length / width_mm
+    look = {"transform": axes.transAxes, "color": "white", "path_effects": [EDGE]}
+    axes.plot([start, start + share], [0.035, 0.035], linewidth=1.8, solid_capstyle="butt", gid="bar", **look)
+    axes.text(start, 0.055, f"{length} mm", ha="left", va="bottom", fontsize=6.5, **look)
+    for letter, at in (("R", view.right), ("L", {"left": "right", "right": "left"}.get(view.right))):
+        if at:
+            axes.text(0.03 if at == "left" else 0.97, 0.97, letter, ha=at, va="top", fontsize=8, **look)
+
+
 def say(axes: Axes, words: str) -> None:
     """Writes a short remark over the foot of a picture, readable on any ground."""
     box = {"facecolor": "black", "alpha": 0.75, "edgecolor": "none", "pad": 2.5}
     axes.text(
         0.5,
-        0.03,
+        0.15,
         words,
         transform=axes.transAxes,
         ha="center",

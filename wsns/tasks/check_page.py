@@ -4,8 +4,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wsns.data.records.picture import SIDE, WIDTH
-from wsns.report.markup import bullets, page, scrolling, section, text
+from wsns.data.records.picture import BAR_MM, SIDE, WIDTH, WINDOW
+from wsns.report.markup import bullets, contents, glossary, page, scrolling, section, text
+from wsns.tasks.severity import MUST, RULES
 from wsns.tasks.summary import count
 from wsns.workdir import write_text
 
@@ -14,7 +15,9 @@ LEGEND = (
     "Left: a coronal section through the lungs’ middle, head up; yellow marks at the left are the slices with "
     "a nodule, white ones at the right those shown. Then three slices from head to feet. Lung 1 blue, lung 2 green, "
     "airway violet, nodules yellow, the crop’s frame white. Look for lungs that are not coloured whole, for colour "
-    "outside them, and for lungs outside the frame."
+    "outside them, and for lungs outside the frame. "
+    f"CT from −{-WINDOW[0]} to {WINDOW[1]} HU; the orange bar at each panel’s foot is {BAR_MM} mm; the patient’s right "
+    "is at the left unless a scan says otherwise."
 )
 STYLE = """
 article { margin: 1.6rem 0 2.2rem; break-inside: avoid; }
@@ -28,22 +31,29 @@ article img { display: block; width: 100%; min-width: 44rem; height: auto; }
 
 
 def write_check_page(directory: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes `check.html`, scans with warnings first.
+    """Writes `check.html`: scans by level, the worst first.
 
     Args:
         directory: where the page goes; the pictures' paths are relative to it.
         rows: one per scan, as by `wsns.tasks.facts.scan_rows`.
     """
-    doubtful = [row for row in rows if row["warnings"]]
-    others = [row for row in rows if not row["warnings"]]
+    by_level = {level: [row for row in rows if row["level"] == level] for level in RULES}
+    for own in by_level.values():
+        own.sort(key=lambda row: -row["weight"])
+    counts = ", ".join(f"{len(own)} {level}" for level, own in by_level.items())
+    sections = "\n".join(
+        section(f"{level.capitalize()}: {count(len(own), 'scan')}", *map(_scan, own))
+        for level, own in by_level.items()
+        if own
+    )
     body = "\n".join(
         (
             f"<h1>{TITLE}</h1>",
-            f'<p class="lead">{count(len(rows), "scan")}: {len(doubtful)} to look at, {len(others)} without a '
-            "warning. A warning says what is unusual, not that it is wrong.</p>",
+            f'<p class="lead">{count(len(rows), "scan")}: {counts}.</p>',
+            glossary({level.capitalize(): f"{rule}." for level, rule in RULES.items()}),
             f"<p>{text(LEGEND)}</p>",
-            section("Scans to look at", *map(_scan, doubtful)),
-            section("Scans without a warning", *map(_scan, others)),
+            contents(sections),
+            sections,
         )
     )
     write_text(
@@ -66,7 +76,7 @@ def _scan(row: Mapping[str, Any]) -> str:
         (
             f"<article>\n<h3>{text(row['patient'])}</h3>",
             f"<p><code>{text(row['series'])}</code></p>\n<p>{text(facts)}</p>",
-            bullets(row["warnings"], style="alarm"),
+            bullets(row["warnings"], style="alarm" if row["level"] == MUST else "notes"),
             f"{scrolling(alt, image)}\n</article>",
         )
     )

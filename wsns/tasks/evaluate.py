@@ -17,7 +17,7 @@ from wsns.models import pretrained
 from wsns.models.build import TITLES
 from wsns.report import page
 from wsns.report.page import ReportContent, SplitCount
-from wsns.tasks import choices, pictures, scans
+from wsns.tasks import choices, learned, pictures, scans
 from wsns.tasks.finished import Run
 from wsns.training.log import read_metrics
 
@@ -100,6 +100,7 @@ def _write(
         split_fingerprint=accounting["split_fingerprint"],
         beyond=found,
         pictures=pictures.draw(run, found),
+        learned=learned.learned(config, workdir),
         choices=choices.choices(config),
         notes=choices.notes(config) + choices.training_notes(logs),
         config=files.read_json(workdir / "config.json"),

@@ -10,10 +10,7 @@ from wsns.data.records.scan import ScanFacts
 from wsns.data.records.slices import VERSION
 from wsns.data.records.split import SPLITS, fingerprint
 from wsns.data.twin import render as twin
-
-LUNG_SHARE = 0.03
-HULL_SHARE = 0.02
-"""Of the lungs outside the crop, and of the nodules outside the hull, from which on a person should look."""
+from wsns.tasks import severity
 
 
 def account(
@@ -30,6 +27,7 @@ def account(
     slices: dict[str, collections.Counter[str]] = {part: collections.Counter() for part in SPLITS}
     for row in rows:
         slices[row["split"]]["positive" if row["label"] else "negative"] += 1
+    levels = collections.Counter(severity.level(severity.signs(scan)) for scan in facts)
     return {
         "source": plan.source.name,
         "patients": len(plan.parts),
@@ -49,7 +47,8 @@ def account(
         "voxels_outside_hull": sum(scan.outside_hull for scan in facts),
         "lung_outside_crop_mean": round(sum(scan.lung_outside_crop for scan in facts) / len(facts), 4),
         "lung_outside_crop_largest": round(max(scan.lung_outside_crop for scan in facts), 4),
-        "scans_to_look_at": sum(bool(warnings(scan)) for scan in facts),
+        "scans_to_look_at": levels[severity.MUST],
+        "scans_with_minor_warnings": levels[severity.MINOR],
         "notes": [
             {"patient": scan.patient, "series": scan.series, "note": note}
             for scan in facts
@@ -67,22 +66,9 @@ def account(
     }
 
 
-def warnings(scan: ScanFacts) -> tuple[str, ...]:
-    """Returns what a person should look at in a scan, each a sentence."""
-    told = list(scan.warnings)
-    if scan.outside_crop:
-        told.append(f"The crop leaves out {scan.outside_crop} of {scan.voxels} pixels of nodules.")
-    if scan.outside_hull > HULL_SHARE * scan.voxels:
-        told.append(
-            f"The lungs' closed hull leaves out {scan.outside_hull} of {scan.voxels} pixels of nodules."
-        )
-    if scan.lung_outside_crop > LUNG_SHARE:
-        told.append(f"The crop leaves out {100 * scan.lung_outside_crop:.1f} % of the lungs.")
-    return tuple(told)
-
-
 def scan_rows(plan: Plan, facts: Sequence[ScanFacts]) -> list[dict[str, Any]]:
     """Returns one row per scan with a record, for scans.csv and `wsns.tasks.check_page`."""
+    found = {scan.series: severity.signs(scan) for scan in facts}
     return [
         {
             "patient": scan.patient,
@@ -100,8 +86,11 @@ def scan_rows(plan: Plan, facts: Sequence[ScanFacts]) -> list[dict[str, Any]]:
             "lung_outside_crop": round(scan.lung_outside_crop, 4),
             "lung_1_ml": round(scan.lungs_ml[0]),
             "lung_2_ml": round(scan.lungs_ml[1]),
+            "right": scan.right,
             "picture": f"check/{scan.series}.jpg",
-            "warnings": [*warnings(scan), *(f"{note}." for note in scan.notes)],
+            "level": severity.level(found[scan.series]),
+            "weight": round(max((sign.weight for sign in found[scan.series]), default=0.0), 2),
+            "warnings": [sign.text for sign in found[scan.series]],
         }
         for scan in sorted(facts, key=lambda scan: (scan.patient, scan.series))
     ]

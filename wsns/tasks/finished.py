@@ -90,7 +90,14 @@ def view(run: Run, case: Case) -> SliceView:
     folder = files.scan_folder(run.workdir / "masks", case.patient, case.series)
     with np.load(folder / f"{run.slices.slice_index[n]:04d}.npz") as file:
         kept = {name: file[name] for name in file.files}
-    return slice_view(run.slices, n, kept, f"{case.patient}, z = {case.z:g} mm")
+    title, right = f"{case.patient}, z = {case.z:g} mm", right_side(run.workdir / "records", case.series)
+    return slice_view(run.slices, n, kept, title, right)
+
+
+def right_side(directory: pathlib.Path, series: str) -> str:
+    """Returns on which side of a scan's slices the patient's right is, '' where its records don't say."""
+    rows = files.read_rows(directory / "scans.csv")
+    return next((row.get("right", "") for row in rows if row["series"] == series), "")
 
 
 def seen(run: Run, groups: Mapping[str, Sequence[Case]]) -> dict[str, list[tuple[SliceView, Case]]]:
@@ -98,7 +105,9 @@ def seen(run: Run, groups: Mapping[str, Sequence[Case]]) -> dict[str, list[tuple
     return {name: [(view(run, case), case) for case in group] for name, group in groups.items()}
 
 
-def slice_view(slices: Slices, n: int, kept: Mapping[str, np.ndarray], title: str) -> SliceView:
+def slice_view(
+    slices: Slices, n: int, kept: Mapping[str, np.ndarray], title: str, right: str = ""
+) -> SliceView:
     """Returns a slice with the layers that its file in `masks/` keeps."""
 
     def numbered(kind: str) -> dict[int, np.ndarray]:
@@ -122,6 +131,7 @@ def slice_view(slices: Slices, n: int, kept: Mapping[str, np.ndarray], title: st
         title=title,
         scan_slice=_whole(slices.overview[n]),
         origin=(int(slices.origin[n, 0]), int(slices.origin[n, 1])),
+        right=right,
     )
 
 

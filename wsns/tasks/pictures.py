@@ -10,7 +10,7 @@ from wsns import workdir as files
 from wsns.evaluation.beyond import Beyond
 from wsns.evaluation.cases import Case
 from wsns.models.build import TITLES
-from wsns.report import figures, plots, views
+from wsns.report import false_alarms, figures, plots, views
 from wsns.report.curves import curves
 from wsns.report.page import Picture
 from wsns.tasks.finished import Run, seen, view
@@ -21,7 +21,11 @@ EXAMPLES = 5
 
 CAPTIONS = {
     "overview": (
-        "The whole path on the slice of the test split with the highest Dice ({method}).",
+        "From a CT slice to the outlined nodule: the slice of the test split with the highest Dice ({method}), not a "
+        "typical one. 1–2: the slice, and the crop that the networks see. 3: lungs, and their closed hull, in which "
+        "nodules are sought. 4: what the readers drew, their consensus. 5: the nodule activation map (NAM), where a "
+        "network that learned “nodule” or “no nodule” alone sees a nodule. 6: its strongest blob, the scope. 7: "
+        "candidates in it. 8: the one chosen, the result, beside the consensus.",
         "Eight panels from the slice over lungs, consensus, NAM, scope and candidates to the result.",
     ),
     "figure2": (
@@ -32,6 +36,11 @@ CAPTIONS = {
     "gallery": (
         "Best, median and worst Dice of {method} among the nodule slices of the test split.",
         "Slices with the outline of the result and of the consensus, in three groups.",
+    ),
+    "alarms": (
+        "Slices without a nodule in which something is marked, by method: {alarms}. Those of the highest score, other "
+        "patients first. “Score” is the method's own probability of a nodule; the area is that of the mark.",
+        "Slices without a nodule, each with the outline of what was marked, one row per method.",
     ),
     "curves": (
         "How well the slice classifiers tell slices apart and what their scores are worth; on whole scans how many "
@@ -66,7 +75,7 @@ def draw(run: Run, found: Beyond) -> dict[str, Picture]:
         png = views.to_png(figure)
         files.write_bytes(run.workdir / "figures" / f"{name}.png", png)
         caption, alt = CAPTIONS[name]
-        pictures[name] = Picture(png, caption.format(method=method), alt)
+        pictures[name] = Picture(png, caption.format(method=method, alarms=_alarms(run.cases)), alt)
     return pictures
 
 
@@ -93,7 +102,20 @@ def _slices(run: Run, method: str) -> dict[str, Figure]:
         made["gallery"] = figures.gallery(seen(run, chosen), method)
     if failures := figures.choose_failures(run.cases, method, GALLERY):
         made["failures"] = figures.gallery(seen(run, failures), method, scopes=True)
+    alarms = {name: false_alarms.choose(run.cases, name, GALLERY) for name in (method, "U-Net")}
+    if shown := {name: found for name, found in alarms.items() if found}:
+        made["alarms"] = false_alarms.gallery(seen(run, shown))
     return made
+
+
+def _alarms(cases: Sequence[Case]) -> str:
+    """Returns how many slices without a nodule each method marks, in words."""
+    said = []
+    for name in false_alarms.SHOWN:
+        without = [case for case in cases if case.method == name and not case.label]
+        if without:
+            said.append(f"{name} {sum(case.area_mm2 > 0 for case in without):,} of {len(without):,}")
+    return ", ".join(said)
 
 
 def _examples(cases: Sequence[Case], method: str) -> list[Case]:

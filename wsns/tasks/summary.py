@@ -37,5 +37,5 @@ def summary(facts: Mapping[str, Any], directory: pathlib.Path) -> str:
         if number := facts[f"voxels_outside_{where}"]:
             lines.append(f"  {number:,} of {facts['voxels']:,} pixels of nodules lie outside the {where}")
     if many := facts["scans_to_look_at"]:
-        lines.append(f"  to look at: {count(many, 'scan')}, see {directory / 'check.html'}")
+        lines.append(f"  must be looked at: {count(many, 'scan')}, see {directory / 'check.html'}")
     return "\n".join(lines)

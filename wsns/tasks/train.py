@@ -11,10 +11,12 @@ from ml_collections import ConfigDict
 from wsns import hosts, progress
 from wsns import workdir as files
 from wsns.models import build, pretrained, size, unit_scale
+from wsns.segmentation.nam import read_function
 from wsns.tasks import pointing
 from wsns.tasks.examples import open_examples
-from wsns.training import loop, objectives
+from wsns.training import loop, objectives, preview
 from wsns.training.feed import Examples
+from wsns.training.log import Shown
 
 REMEDY = "lower the learning rate (--config.{}=…), and the same command then starts anew"
 
@@ -90,7 +92,26 @@ def fit(
         config.fit.portions,
         config.fit.save_minutes,
     )
+    if hosts.is_first():
+        shown = _shown(config, name, network, -(-len(training) // settings.batch), validation)
+        subject = dataclasses.replace(subject, shown=shown)
     loop.fit(subject, training, validation, options, directory)
+
+
+def _shown(config: ConfigDict, name: str, network: build.Network, steps: int, validation: Examples) -> Shown:
+    """Returns what TensorBoard shows of a network's training: rate, hyperparameters, and NAMs of a weak one."""
+    settings = (config.unet if name == "unet" else config.train).to_dict()
+    if name == "unet":
+        look = None
+    else:
+        settings["rate"] = settings.pop("rates")[int(name[-1]) - 1]
+        read = read_function(network.apply, network.prepare, config.model.size, config.segment.contrast)
+        look = preview.look(read, validation, config.model.window)
+    return Shown(
+        objectives.falling(settings["rate"], settings["decay"], steps),
+        {"network": build.TITLES[name], "seed": config.seed, **config.model.to_dict(), **settings},
+        look,
+    )
 
 
 def subject_of(config: ConfigDict, name: str, network: build.Network, steps: int) -> loop.Subject:

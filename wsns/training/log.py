@@ -1,13 +1,32 @@
 """What a training run writes down: `metrics.jsonl`, a row per epoch and split, and TensorBoard's events."""
 
+import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tensorboardX import SummaryWriter
+from tensorboardX.summary import hparams
 
 from wsns import workdir
+from wsns.training.preview import Look
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shown:
+    """What TensorBoard shows besides losses and scores; none of it has a part in the training.
+
+    `rate`: from the steps taken to the learning rate of the next; `settings`: hyperparameters by name; `look`: draws
+    what the network attends to.
+    """
+
+    rate: Callable[[int], float] | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    look: Look | None = None
+
+
+NOTHING = Shown()
 
 
 def read_metrics(directory: pathlib.Path) -> list[dict[str, Any]]:
@@ -19,12 +38,21 @@ def read_metrics(directory: pathlib.Path) -> list[dict[str, Any]]:
 class Log:
     """The log of one network's folder, taken up where an earlier run's last complete epoch ended."""
 
-    def __init__(self, directory: pathlib.Path, score_name: str, epochs_done: int, steps_done: int):
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        score_name: str,
+        epochs_done: int,
+        steps_done: int,
+        shown: Shown = NOTHING,
+    ):
         """Keeps the rows of `epochs_done` epochs; `score_name` is what the score is called."""
+        self._shown = shown
         self._path = directory / "metrics.jsonl"
         self._score_name = score_name
         self._rows = [row for row in read_metrics(directory) if row["epoch"] <= epochs_done]
         self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=steps_done + 1)
+        self._add_settings()
 
     def __enter__(self) -> "Log":
         return self
@@ -40,6 +68,14 @@ class Log:
         """Adds what one training step showed, for TensorBoard alone."""
         for name, value in values.items():
             self._board.add_scalar(f"step/{self._named(name)}", value, number)
+        if self._shown.rate:
+            self._board.add_scalar("step/learning_rate", self._shown.rate(number - 1), number)
+
+    def look(self, params: Any, step: int) -> None:
+        """Adds a picture of what a network of these parameters attends to, if there is one to draw."""
+        if self._shown.look:
+            picture = self._shown.look(params)
+            self._board.add_image("validation/NAM", picture, step, dataformats="HWC")
 
     def epoch(
         self,
@@ -49,7 +85,7 @@ class Log:
         timing: Any,
         faults: Sequence[str] = (),
     ) -> None:
-        """Adds an epoch: loss and scores of each split, and the time it took, in seconds and slices per second.
+        """Adds an epoch: loss and scores of each split, and `timing`: its training slices and how fast they were.
 
         What `wsns.training.faults` found stands in the row of the validation split, if anything.
         """
@@ -61,6 +97,20 @@ class Log:
         if faults:
             self._rows[-1]["faults"] = list(faults)
         workdir.write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
+
+    def _add_settings(self) -> None:
+        """Adds the hyperparameters, for TensorBoard's tab of that name and as a text."""
+        if not self._shown.settings:
+            return
+        plain = {
+            name: value if isinstance(value, bool | int | float) else str(value)
+            for name, value in self._shown.settings.items()
+        }
+        scores = dict.fromkeys((f"validation/{self._score_name}", "validation/loss"), 0.0)
+        for summary in hparams(plain, scores):
+            self._board.file_writer.add_summary(summary)
+        lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in plain.items())]
+        self._board.add_text("hyperparameters", "\n".join(lines))
 
     def _named(self, name: str) -> str:
         return self._score_name if name == "score" else name

@@ -15,6 +15,7 @@ from wsns.training import feed
 from wsns.training import step as steps
 from wsns.training.augment import augment
 from wsns.training.checkpoints import Position
+from wsns.training.log import NOTHING, Shown
 from wsns.training.watch import Watch
 
 
@@ -25,7 +26,7 @@ class Subject:
     `title` names the network, `score_name` its score. `check` is what is measured on the validation split where that
     is more than the objective; the epoch of the highest `choose` there is the best, 'score' or another that `check`
     measures, of equal ones that of the higher score. `remedy` is what to do against a rate that is too high, as a
-    part of a sentence.
+    part of a sentence. `shown` is for the log alone.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Subject:
     check: steps.Objective | None = None
     choose: str = "score"
     remedy: str = "lower the learning rate"
+    shown: Shown = NOTHING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +116,16 @@ def _fit(
     # A portion is what is known to fit.
     checks = feed.Feed(validation, -(-options.batch // options.portions), resident=options.resident)
     devices = jax.local_device_count()
-    with Watch(
-        subject.title, subject.score_name, subject.choose, directory, options.save_minutes, subject.remedy
-    ) as watch:
+    watch = Watch(
+        subject.title,
+        subject.score_name,
+        subject.choose,
+        directory,
+        options.save_minutes,
+        subject.remedy,
+        subject.shown,
+    )
+    with watch:
         first = steps.init_state(subject.params, subject.optimiser, options.seed)
         start, position = watch.begin(first, options.epochs, data.count, options.batch)
         state = steps.place(start, devices)

@@ -137,6 +137,11 @@ def _checked(output: Output, label: jax.Array) -> PerExample:
     return out._replace(more={name: (share, jnp.ones_like(share)) for name, share in live.items()})
 
 
+def falling(rate: float, decay: float, steps_per_epoch: int) -> Callable[[int], float]:
+    """Returns from the steps taken to the learning rate of the next, as `sgd` and `adam` have it: on the host."""
+    return lambda taken: rate * decay ** (taken // steps_per_epoch)
+
+
 def sgd(
     rate: float,
     decay: float,

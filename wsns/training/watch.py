@@ -13,9 +13,9 @@ from wsns.training import checkpoints
 from wsns.training import step as steps
 from wsns.training.checkpoints import Position
 from wsns.training.faults import faults, words
-from wsns.training.log import Log
+from wsns.training.log import NOTHING, Log, Shown
 
-Shown = Mapping[str, Any]
+Values = Mapping[str, Any]
 TIE = 1e-6
 """By what factor the score is added to what decides on the epoch: too little to outweigh a single slice there."""
 
@@ -34,6 +34,7 @@ class Watch:
         directory: pathlib.Path,
         save_minutes: float,
         remedy: str = "lower the learning rate",
+        shown: Shown = NOTHING,
     ):
         """Takes what the run's network and score are called, and where and how often its state is kept.
 
@@ -44,12 +45,14 @@ class Watch:
             directory: of the network.
             save_minutes: after so many a checkpoint is due.
             remedy: what to do against a rate that is too high, as a part of a sentence.
+            shown: what the log shows besides losses and scores.
         """
+        self._shown = shown
         self._title, self._score_name, self._choose, self._directory = title, score_name, choose, directory
         self._save_seconds, self._remedy = 60 * save_minutes, remedy
         self._said: set[str] = set()
         self._saved = "nothing is saved yet"
-        self._unread: tuple[Shown, int] | None = None
+        self._unread: tuple[Values, int] | None = None
         self._means: dict[str, float] = {}
         self._open = contextlib.ExitStack()
 
@@ -78,7 +81,9 @@ class Watch:
         self._step = int(state.step)
         self._note_saved()
         self._log = (
-            self._open.enter_context(Log(self._directory, self._score_name, position.epoch, self._step))
+            self._open.enter_context(
+                Log(self._directory, self._score_name, position.epoch, self._step, self._shown)
+            )
             if self._manager
             else None
         )
@@ -94,7 +99,7 @@ class Watch:
         self._epoch_began = self._saved_at - position.seconds
         return state, position
 
-    def step(self, shown: Shown, slices: int) -> None:
+    def step(self, shown: Values, slices: int) -> None:
         """Takes what a step of so many slices returned, and reads the step before.
 
         Raises:
@@ -111,7 +116,7 @@ class Watch:
         self._read_last()
         self._save(state, Position(epoch - 1, batch, time.monotonic() - self._epoch_began))
 
-    def epoch(self, number: int, state: steps.State, fitted: Shown, checked: Shown) -> None:
+    def epoch(self, number: int, state: steps.State, fitted: Values, checked: Values) -> None:
         """Writes an epoch's means over both splits into the log, keeps its state and says what is wrong with it.
 
         Raises:
@@ -124,7 +129,11 @@ class Watch:
         seconds, self._epoch_began = now - self._epoch_began, now
         if not self._manager or not self._log:
             return
-        timing = {"seconds": round(seconds, 2), "slices_per_second": round(self._slices / seconds, 1)}
+        timing = {
+            "slices": self._slices,
+            "seconds": round(seconds, 2),
+            "slices_per_second": round(self._slices / seconds, 1),
+        }
         before, means = self._log.last(), {"train": fitted, "validation": checked}
         found = faults([before, means] if before else [means], self._batch)
         self._log.epoch(number, self._step, means, timing, found)
@@ -134,14 +143,22 @@ class Watch:
             decides += TIE * checked["score"]
             self._show({self._choose: checked[self._choose]})
         self._save(state, Position(number), decides)
+        self._look(state)
         self._show({"validation": checked["score"]})
+
+    def _look(self, state: steps.State) -> None:
+        """Lets the log draw what the network attends to; the time that takes is not the next epoch's."""
+        began = time.monotonic()
+        if self._log:
+            self._log.look(steps.unreplicate(state.params), self._step)
+        self._epoch_began += time.monotonic() - began
 
     def _read_last(self) -> None:
         if self._unread:
             self._read(*self._unread)
             self._unread = None
 
-    def _read(self, shown: Shown, slices: int) -> None:
+    def _read(self, shown: Values, slices: int) -> None:
         values = {name: float(value) for name, value in steps.unreplicate(shown).items()}
         self._step += 1
         bad = next((name for name in ("loss", "gradient_norm") if not math.isfinite(values[name])), None)

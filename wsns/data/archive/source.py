@@ -70,7 +70,9 @@ class DicomSource:
             raise InputError(_cut_short(files, lost))
         if wrong := misscaled(hu, files):
             raise InputError(_misscaled(files, wrong))
-        return Volume(hu, scan.z, scan.spacing, (*settled, *told))
+        # In patient coordinates x grows towards the left.
+        right = "left" if files[0].orientation[0] > 0 else "right"
+        return Volume(hu, scan.z, scan.spacing, right, (*settled, *told))
 
     def identity(self, series: str) -> str:
         """Returns 16 hexadecimal digits that change when a file of the scan changes."""

@@ -16,7 +16,8 @@ GAP = 4
 WIDTH = 4 * SIDE + 3 * GAP
 WINDOW = (-1100, 350)  # HU that are shown black and white
 LUNG_COLOURS = {1: (86, 180, 233), 2: (60, 200, 140), 3: (204, 121, 167)}
-NODULE, FRAME = (255, 226, 0), (255, 255, 255)
+NODULE, FRAME, BAR = (255, 226, 0), (255, 255, 255), (255, 140, 0)
+BAR_MM = 50
 TINT = 0.45
 TICK = 14  # pixels, a mark at the coronal panel's edge
 
@@ -29,7 +30,7 @@ def check_picture(
     On the left a coronal section through the lungs' middle in true proportions, head up, with the lungs blue and
     green, the airway violet, the crop's sides white; yellow marks at its left edge are the slices with a nodule,
     white ones at its right edge the slices shown. These follow from head to feet, outlined in the same colours,
-    with the crop's frame white and the nodules yellow.
+    with the crop's frame white and the nodules yellow. An orange bar at each panel's foot is `BAR_MM` long.
 
     Args:
         volume: the scan.
@@ -46,7 +47,14 @@ def check_picture(
     panels = [_coronal(volume, lungs, origin, crop, [k for k in outlines if outlines[k].any()], shown)]
     for k in shown:
         panels.append(
-            _axial(volume.hu[k], lungs.in_slice(volume.hu[k], k), outlines.get(k, empty), origin, crop)
+            _axial(
+                volume.hu[k],
+                lungs.in_slice(volume.hu[k], k),
+                outlines.get(k, empty),
+                origin,
+                crop,
+                volume.spacing,
+            )
         )
     gap = np.full((SIDE, GAP, 3), 255, np.uint8)
     return np.concatenate([part for panel in panels for part in (gap, panel)][1:], axis=1)
@@ -93,11 +101,16 @@ def _coronal(
     where = np.round((volume.z[-1] - volume.z) / step).astype(int).clip(0, len(slices) - 1)
     picture[where[list(nodules)], :TICK] = NODULE
     picture[where[list(shown)], -TICK:] = FRAME
-    return _padded(picture)
+    return _padded(picture, step)
 
 
 def _axial(
-    hu: np.ndarray, lungs: np.ndarray, nodules: np.ndarray, origin: tuple[int, int], crop: int
+    hu: np.ndarray,
+    lungs: np.ndarray,
+    nodules: np.ndarray,
+    origin: tuple[int, int],
+    crop: int,
+    spacing: float,
 ) -> np.ndarray:
     step = max(hu.shape) / SIDE  # pixels of the slice per pixel of the picture
     rows, columns = (_steps(length, step).astype(int) for length in hu.shape)
@@ -114,7 +127,7 @@ def _axial(
     low, high = (np.round((np.array(origin) + side) / step).astype(int) for side in (0, crop))
     frame[tuple(rectangle_perimeter(low, high, shape=frame.shape, clip=False))] = True
     picture[frame] = FRAME
-    return _padded(picture)
+    return _padded(picture, step * spacing)
 
 
 def _grey(hu: np.ndarray) -> np.ndarray:
@@ -134,9 +147,10 @@ def _nearest(sorted_values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return after - (wanted - sorted_values[after - 1] < sorted_values[after] - wanted)
 
 
-def _padded(picture: np.ndarray) -> np.ndarray:
-    """Returns the picture in the middle of a black panel."""
+def _padded(picture: np.ndarray, step: float) -> np.ndarray:
+    """Returns the picture, of `step` mm per pixel, in the middle of a black panel with a scale bar."""
     panel = np.zeros((SIDE, SIDE, 3), np.uint8)
     top, left = ((SIDE - length) // 2 for length in picture.shape[:2])
     panel[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    panel[-8:-5, 8 : 8 + round(BAR_MM / step)] = BAR
     return panel

@@ -59,6 +59,7 @@ class ScanFacts:
     lungs_ml: tuple[float, float]
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    right: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,6 +135,7 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules, *, every: bool = Fals
         lung_outside_crop=1 - np.count_nonzero(slices.lungs) / max(lung_pixels, 1),
         lungs_ml=lungs.volumes_ml,
         warnings=lungs.warnings,
+        right=volume.right,
     )
     return ScanRecords(slices, facts, check_picture(volume, lungs, origin, rules.crop, outlines))
 
