@@ -3,6 +3,7 @@
 import dataclasses
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -103,7 +104,7 @@ def measured(axes: Axes, view: SliceView) -> None:
     width_mm = (high - low) * view.spacing
     length = max((bar for bar in BARS_MM if bar <= width_mm / 3), default=BARS_MM[0])
     start, share = 0.04, length / width_mm
-    look = {"transform": axes.transAxes, "color": "white", "path_effects": [EDGE]}
+    look: dict[str, Any] = {"transform": axes.transAxes, "color": "white", "path_effects": [EDGE]}
     axes.plot([start, start + share], [0.035, 0.035], linewidth=1.8, solid_capstyle="butt", gid="bar", **look)
     axes.text(start, 0.055, f"{length} mm", ha="left", va="bottom", fontsize=6.5, **look)
     for letter, at in (("R", view.right), ("L", {"left": "right", "right": "left"}.get(view.right))):
