@@ -101,7 +101,7 @@ def test_without_the_archive_whole_scans_are_left_out_with_a_word(testing_run, t
 def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_path, monkeypatch, capsys):
     config = testing.get_config()
     config.scans.detect = 1.0
-    own, read = scan_search._choose, TwinSource.read
+    own, read = scan_search.choose_scans, TwinSource.read
 
     def one_more(plan, most, seed):
         other = next(scan for scan in plan.scans.values() if plan.parts[scan.patient] == "train")
@@ -113,7 +113,7 @@ def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_pa
             raise InputError("slice 7 is missing")
         return read(source, series)
 
-    monkeypatch.setattr(scan_search, "_choose", one_more)
+    monkeypatch.setattr(scan_search, "choose_scans", one_more)
     monkeypatch.setattr(TwinSource, "read", broken)
     (part,) = scan_search.search(config, testing_run.workdir, tmp_path / "scans")
     assert {path.name for path in part.iterdir()} == {"cases.csv", "marks.csv", "scans.csv"}
@@ -123,7 +123,7 @@ def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_pa
     assert "1 of 2 test scans can't be used" in said.out
     # Nothing is searched from a probability of 1 on, and so nothing is marked.
     assert files.read_rows(part / "marks.csv") == []
-    monkeypatch.setattr(scan_search, "_choose", lambda *given: one_more(*given)[:1])
+    monkeypatch.setattr(scan_search, "choose_scans", lambda *given: one_more(*given)[:1])
     with pytest.raises(InputError, match="none of the 1 test scans"):
         scan_search.search(config, testing_run.workdir, tmp_path / "others")
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from wsns import paper
 from wsns.evaluation import beyond_text
 from wsns.evaluation.beyond import Beyond, Whole
+from wsns.evaluation.bootstrap import FEWEST, TOO_FEW
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.causes import CAUSES, GOOD
 from wsns.evaluation.classifier import Curves
@@ -24,7 +25,10 @@ CLASSIFIER = {
     "Brier score": "Brier score",
     "calibration error": "Calibration error",
 }
-BELOW = "Below a figure its 95 % interval over patients, if there are several."
+BELOW = (
+    f"Below a figure its 95 % interval over patients and what is in them; fewer than {FEWEST} patients behind it are "
+    f"{TOO_FEW}."
+)
 
 
 def classification(table: Table, found: Beyond) -> str:

@@ -69,8 +69,8 @@ def write_report(
 
 
 def _whole(config: ConfigDict, workdir: pathlib.Path) -> Whole:
-    cases, marked, left_out = scans.read(workdir / "scans")
-    return whole_scans(cases, marked, left_out, **_settings(config))
+    cases, marked, left_out, beyond_crop = scans.read(workdir / "scans")
+    return whole_scans(cases, marked, left_out, beyond_crop, **_settings(config))
 
 
 def _settings(config: ConfigDict) -> dict[str, Any]:
