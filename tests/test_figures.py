@@ -204,11 +204,23 @@ def test_figure3_means_by_hand():
 def test_figure3_draws_full_and_empty_cases():
     figure = plots.figure3(random_cases(0))
     assert len(figure.axes) == 4
-    counts = [label.get_text().split("n = ")[1] for label in figure.axes[0].get_xticklabels()]
+    counts = [label.get_text().split(" of ")[1] for label in figure.axes[0].get_xticklabels()]
     one = [case for case in random_cases(0) if case.method == "U-Net" and case.nodules == 1]
     assert sum(map(int, counts)) == len(one)
     assert views.to_png(figure)
     assert views.to_png(plots.figure3([]))
+
+
+def test_figure3_says_how_many_true_positives_its_means_are_of():
+    case = next(case for case in random_cases(0) if case.tp == 1 and case.nodules == 1)
+    cases = [
+        dataclasses.replace(case, method=method, z=float(n), diameter_mm=3.0, tp=tp, dice=0.5 * tp)
+        for method, hits in (("1-GAP fine", (1, 0, 0, 0)), ("2-GAP fine", (1, 1, 1, 0)))
+        for n, tp in enumerate(hits)
+    ]
+    labels = [label.get_text() for label in plots.figure3(cases).axes[2].get_xticklabels()]
+    assert labels[0].endswith("1–3 of 4")
+    assert labels[1].endswith("\n0 of 0")
 
 
 def test_training_curves():

@@ -65,6 +65,7 @@ def whole_scans(whole: Whole | None) -> str:
                 f"{first.nodules:,} nodules, {share:.1f} % of them with a nodule. {whole.left_out:,} more were not "
                 "read: the lungs don't reach there, or some reader drew there, but not as many as must agree. In each "
                 "slice one nodule is sought, as nothing is known beforehand."
+                + _unreachable(whole.unreachable)
             ),
             markup.table(
                 f"Slice classifiers on whole scans, at a score of {table.threshold:g}. {BELOW}",
@@ -84,8 +85,8 @@ def whole_scans(whole: Whole | None) -> str:
             ),
             markup.table(
                 "FROC: share of nodules found at so many false marks per scan. A mark is a connected result over "
-                "slices and scores as its best slice; where a curve ends earlier, its last value stands. "
-                + BELOW,
+                "slices and scores as the best of them, by the score named among the choices; where a curve ends "
+                "earlier, its last value stands. " + BELOW,
                 ("Method", *rates, "mean"),
                 [
                     (method, *(with_interval(value, 2) for value in (*found.sensitivity, found.mean)))
@@ -94,6 +95,13 @@ def whole_scans(whole: Whole | None) -> str:
             ),
         ]
     )
+
+
+def _unreachable(nodules: int) -> str:
+    if not nodules:
+        return ""
+    lie = "nodule lies" if nodules == 1 else "nodules lie"
+    return f" Left out: {nodules:,} {lie} wholly outside the crop."
 
 
 def localisation(found: Beyond) -> str:

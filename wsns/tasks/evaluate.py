@@ -83,7 +83,9 @@ def _write(
     accounting = files.read_json(workdir / "records" / "accounting.json")
     rows = files.read_rows(workdir / "records" / "slices.csv")
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
-    run = Run(workdir, config, records.load(workdir / "records", "test"), cases)
+    run = Run(
+        workdir, config, records.load(workdir / "records", "test"), [case for case in cases if case.reachable]
+    )
     table = table1(cases, effort=effort, **_settings(config))
     found = beyond(cases, whole, **_settings(config))
     source = accounting["source"]
@@ -100,7 +102,7 @@ def _write(
         split_fingerprint=accounting["split_fingerprint"],
         beyond=found,
         pictures=pictures.draw(run, found),
-        choices=choices.choices(config),
+        choices=choices.choices(config, accounting),
         notes=choices.notes(config) + choices.training_notes(logs),
         config=files.read_json(workdir / "config.json"),
         environment=files.read_json(workdir / "environment.json"),
