@@ -51,9 +51,9 @@ def patient_weights(patients: int, *, draws: int = DRAWS, seed: int = 0) -> np.n
     """Returns (1 + draws, patients): a row of ones, then how often each draw took each patient.
 
     The first row gives the figures themselves, the others their spread. The same weights for every method
-    make differences between methods paired. Fewer than `FEWEST` patients have no draws.
+    make differences between methods paired. A single patient has no spread: there are no draws then.
     """
-    if patients < FEWEST:
+    if patients < 2:
         return np.ones((1, patients))
     draw = np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), size=draws)
     return np.vstack([np.ones((1, patients)), draw])
@@ -66,7 +66,7 @@ def nested_weights(
 
     First patients are drawn with replacement; in each time a patient is drawn, as many units as it has, with
     replacement, from each of its strata: with a handful of patients, their own number of nodules matters as much as
-    theirs. The first row is ones; too few patients have no draws, see `patient_weights`.
+    theirs. The first row is ones; a single patient has no draws, see `patient_weights`.
 
     Args:
         patient: (N,) whose slice it is.

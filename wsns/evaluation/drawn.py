@@ -39,7 +39,7 @@ def draw(cases: Sequence[Case], *, threshold: float = 0.5, draws: int = DRAWS, s
     Args:
         cases: one per slice and method; every method must hold the same slices.
         threshold: score from which on a classifier sees a nodule.
-        draws: of patients and, in them, of nodules and slices without one; none if patients are too few.
+        draws: of patients and, in them, of nodules and slices without one; none if there is only one patient.
         seed: of the draws.
 
     Raises:

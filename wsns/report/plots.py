@@ -38,9 +38,9 @@ SPLITS = {"train": ("#0072B2", "solid"), "validation": ("#D55E00", "dashed")}
 def figure3(cases: Sequence[Case]) -> Figure:
     """Draws TP Dice and TP DOA against the nodule's diameter, mean ± SD, coarse above and fine below.
 
-    The diameter is that of the disc with the area of the consensus in the slice. Under each bin stand the true positives,
-    of which the means are, of all slices with one nodule, found or missed: the fewest and the most of the methods. In
-    grey, beside Dice, the readers' own with the consensus, over all slices of the bin.
+    The diameter is that of the disc with the area of the consensus in the slice. Under each bin stand the true
+    positives, of which the means are, of all slices with one nodule, found or missed: the fewest and the most of the
+    methods. In grey, beside Dice, the readers' own with the consensus, over all slices of the bin.
     """
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     grid = figure.subplots(2, 2, sharey="col")
