@@ -42,7 +42,7 @@ def main() -> None:
     """Parses the command line, simulates, and prints the table."""
     flags = harness.parser(__doc__, "40 samples of each size")
     flags.add_argument("--patients", default="3,4,11", help="sizes of a sample, separated by commas")
-    flags.add_argument("--samples", type=int, default=600, help="of each size")
+    flags.add_argument("--samples", type=int, default=1000, help="of each size")
     given = flags.parse_args()
     if not all(text.isdigit() and int(text) > 1 for text in given.patients.split(",")) or given.samples < 1:
         flags.error("--patients are numbers of at least 2, separated by commas, and --samples at least 1")

@@ -2,7 +2,7 @@
 
     python benchmarks/mark_scores.py --workdir=runs/demo
 
-The scans are searched once, into WORKDIR/validation_scans; 0.7 minutes per scan on two cores with the demo's networks.
+The scans are searched once, into WORKDIR/validation_scans/DETECT, a quarter of a minute each with the demo's networks.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from wsns.errors import InputError
 from wsns.evaluation.froc import RATES, Froc, Scan, froc
 from wsns.evaluation.mark_scores import SCORES
 from wsns.evaluation.table_text import interval
-from wsns.tasks import scans
+from wsns.tasks import scans, thresholds
 from wsns.tasks.scan_search import search
 
 OLD = "probability"
@@ -32,6 +32,11 @@ def main() -> None:
         "--workdir", type=pathlib.Path, default=pathlib.Path("runs/demo"), help="a finished run"
     )
     flags.add_argument("--scans", type=int, default=1000, help="take at most so many")
+    flags.add_argument(
+        "--detect",
+        type=float,
+        help="1-GAP probability from which on slices are searched; the run's own if not given",
+    )
     flags.add_argument("--draws", type=int, default=2000, help="behind each interval")
     given = flags.parse_args()
     given.scans = 1 if given.quick else given.scans
@@ -46,14 +51,22 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     """
     config = run_config(flags.workdir)
     config.scans.most = flags.scans
-    parts = search(config, flags.workdir, flags.workdir / "validation_scans", "validation")
+    if flags.detect is not None:
+        config.scans.detect = flags.detect
+    thresholds.check(config)
+    folder = flags.workdir / "validation_scans" / f"{config.scans.detect:g}"
+    parts = search(config, flags.workdir, folder, "validation")
     by_score = {name: read(parts, name) for name in SCORES}
     methods: dict[str, dict[str, Any]] = {}
     for method in by_score[OLD]:
         found = {name: froc(by_score[name][method], draws=flags.draws, seed=0) for name in SCORES}
         methods[method] = {name: _row(own, found[OLD]) for name, own in found.items()}
     first = next(iter(by_score[OLD].values()))
+    marks = [mark for scan in first for mark in scan.marks]
     return {
+        "detect": config.scans.detect,
+        "marks": len(marks),
+        "distinct": len({mark.score for mark in marks}),
         "methods": methods,
         "scans": len(first),
         "nodules": sum(len(scan.nodules) for scan in first),
@@ -87,7 +100,9 @@ def show(result: Mapping[str, Any]) -> None:
     print(
         f"\n{result['scans']} validation scans of {result['patients']} patients, {result['nodules']} nodules. FROC: "
         "mean share of nodules found over\n"
-        f"{', '.join(f'{rate:g}' for rate in RATES)} false marks per scan, and at each; in brackets 95 %.\n"
+        f"{', '.join(f'{rate:g}' for rate in RATES)} false marks per scan, and at each; in brackets 95 %. Slices are "
+        f"searched from a\nprobability of {result['detect']:g} on: {result['marks']} marks of the first method, "
+        f"{result['distinct']} distinct probabilities.\n"
     )
     rates = "".join(f"{rate:>6g}" for rate in RATES)
     print(f"{'method':<14}{'score':<13}{'mean':<18}{'less probability':<26}{rates}")

@@ -191,7 +191,7 @@ def get_config() -> ConfigDict:
     scans.detect = 0.1
     # What ranks a scan's marks: the 'probability' of their slice, the 'change' of the 1-GAP map without them (with that
     # probability), the 'maps' in them, or the 'edge' around them (with the finest map).
-    scans.score = "maps"
+    scans.score = "probability"
 
     # The task 'tune': for each field of 'segment', values to try besides its own.
     config.tune = tune = ConfigDict()

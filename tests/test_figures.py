@@ -136,6 +136,13 @@ def test_failures_stand_by_cause_and_show_several_patients():
     every = [case for case in cases if case.method == "2-GAP fine" and case.nodules == 1]
     largest = max((case for case in every if not case.detected), key=lambda case: case.diameter_mm)
     assert missed[0] == largest
+    cut = [dataclasses.replace(case, area_ref_mm2=0.0) if case == largest else case for case in cases]
+    assert largest.z not in [
+        case.z
+        for group in figures.choose_failures(cut, "2-GAP fine", 99).values()
+        for case in group
+        if case.series == largest.series
+    ]
 
 
 def test_gallery_with_scopes_draws_them():

@@ -1,8 +1,8 @@
 """Intervals by resampling patients, and what is in them: slices of one patient resemble each other.
 
-With a handful of patients a bootstrap over patients alone covers too little: 0.71 to 0.86 instead of 0.95 with four.
-Two stages, and tails for the (n − 1)/n by which a bootstrap of n patients spreads too little, come to 0.92 to 0.96 with
-four and 0.94 to 0.97 with eleven (`benchmarks/coverage.py`).
+With a handful of patients a bootstrap over patients alone covers too little: 0.77 to 0.80 instead of 0.95 with four,
+0.88 to 0.90 with eleven. Two stages, and tails for the (n − 1)/n by which a bootstrap's variance of n patients falls
+short, come to 0.92 to 0.94 with four and 0.95 to 0.97 with eleven (`benchmarks/coverage.py`).
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from scipy import stats
 DRAWS = 2000
 LEVEL = 95.0
 FEWEST = 4
-"""Patients behind a figure from which on it gets an interval: with three it would cover 0.87 (`coverage.py`)."""
+"""Patients behind a figure from which on it gets an interval: with three it would hold 0.89 to 0.91 of the truths."""
 TOO_FEW = "too few for an interval"
 
 

@@ -15,6 +15,7 @@ SCORES = {
 }
 """What a candidate can be scored by; `config.scans.score`."""
 NEAR_ONE = 1e-7
+SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def candidate_scores(
@@ -30,7 +31,7 @@ def candidate_scores(
     """
     p = min(max(probability, NEAR_ONE), 1 - NEAR_ONE)
     # Where nothing changes, nothing is there; a logarithm must not say so with minus infinity.
-    changed = math.log(max(change, np.finfo(np.float32).tiny))
+    changed = math.log(max(change, SMALLEST))
     return {
         "probability": probability,
         "change": changed + math.log(p / (1 - p)),
