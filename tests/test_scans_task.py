@@ -114,9 +114,9 @@ def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_pa
     config.scans.detect = 1.0
     own, read = scan_search.choose_scans, TwinSource.read
 
-    def one_more(plan, split, most, seed):
+    def one_more(plan, most, seed, split):
         other = next(scan for scan in plan.scans.values() if plan.parts[scan.patient] == "train")
-        return [other, *own(plan, split, most, seed)]
+        return [other, *own(plan, most, seed, split)]
 
     def broken(source, series):
         (good,) = files.read_rows(testing_run.workdir / "scans" / "scans.csv")
