@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -211,7 +212,7 @@ def test_figure3_means_by_hand():
 def test_figure3_draws_full_and_empty_cases():
     figure = plots.figure3(random_cases(0))
     assert len(figure.axes) == 4
-    counts = [label.get_text().split(" of ")[1] for label in figure.axes[0].get_xticklabels()]
+    counts = [re.search(r"n = (\d+)", label.get_text())[1] for label in figure.axes[0].get_xticklabels()]
     one = [case for case in random_cases(0) if case.method == "U-Net" and case.nodules == 1]
     assert sum(map(int, counts)) == len(one)
     assert views.to_png(figure)
@@ -226,8 +227,8 @@ def test_figure3_says_how_many_true_positives_its_means_are_of():
         for n, tp in enumerate(hits)
     ]
     labels = [label.get_text() for label in plots.figure3(cases).axes[2].get_xticklabels()]
-    assert labels[0].endswith("1–3 of 4")
-    assert labels[1].endswith("\n0 of 0")
+    assert labels[0].endswith("n = 4\nTP 1·3")
+    assert labels[1].endswith("n = 0\nTP 0")
 
 
 def test_training_curves():

@@ -38,9 +38,9 @@ SPLITS = {"train": ("#0072B2", "solid"), "validation": ("#D55E00", "dashed")}
 def figure3(cases: Sequence[Case]) -> Figure:
     """Draws TP Dice and TP DOA against the nodule's diameter, mean ± SD, coarse above and fine below.
 
-    The diameter is that of the disc with the area of the consensus in the slice. Under each bin stand the true
-    positives, of which the means are, of all slices with one nodule, found or missed: the fewest and the most of the
-    methods. In grey, beside Dice, the readers' own with the consensus, over all slices of the bin.
+    The diameter is that of the disc with the area of the consensus in the slice. Under each bin stand the slices
+    with one nodule, found or missed, and of them the true positives, of which the means are: each method's, or once if
+    all have as many. In grey, beside Dice, the readers' own with the consensus, over all slices of the bin.
     """
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     grid = figure.subplots(2, 2, sharey="col")
@@ -121,13 +121,14 @@ def _against_size(axes: Axes, cases: Sequence[Case], methods: Sequence[str], qua
     if quantity == "TP Dice" and methods:
         _readers(axes, [case for case in cases if case.method == methods[0] and case.reader_dice is not None])
     names = [_bin_name(low, high) for low, high in itertools.pairwise(BINS_MM)]
-    # Methods that find the same slices, as all rows of one classifier often do, share a number.
-    under = [sorted({int(found[n]) for found in hits}) or [0] for n in range(len(names))]
-    labels = [f"{name}\n{_span(own)} of {n}" for name, own, n in zip(names, under, counts, strict=True)]
+    under = [_hits([found[n] for found in hits]) for n in range(len(names))]
+    labels = [f"{name}\nn = {n}\nTP {own}" for name, n, own in zip(names, counts, under, strict=True)]
     axes.set_xticks(range(len(names)), labels)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.tick_params(labelsize=8)
-    axes.set_xlabel("diameter, mm; true positives (fewest–most) of slices with one nodule", fontsize=9)
+    axes.set_xlabel(
+        "diameter, mm; n slices with one nodule; true positives (TP) in the key's order", fontsize=9
+    )
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)
     if quantity == "TP Dice":
@@ -164,9 +165,9 @@ def binned(true: Sequence[Case], quantity: str) -> tuple[np.ndarray, np.ndarray]
     return mean, np.array([group.std() if group.size else np.nan for group in groups])
 
 
-def _span(counts: Sequence[int]) -> str:
-    """Returns the fewest and the most of ascending counts, once where they are the same."""
-    return f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]}–{counts[-1]}"
+def _hits(counts: Sequence[int]) -> str:
+    """Returns each method's count, or the one that all have: the rows of one classifier often find the same slices."""
+    return "·".join(map(str, counts if len(set(counts)) > 1 else counts[:1])) or "0"
 
 
 def _bin_name(low: float, high: float) -> str:
