@@ -189,6 +189,9 @@ def get_config() -> ConfigDict:
     config.scans = scans = ConfigDict()
     scans.most = 1000
     scans.detect = 0.1
+    # What ranks a scan's marks: the 'probability' of their slice, the 'change' of the 1-GAP map without them (with that
+    # probability), the 'maps' in them, or the 'edge' around them (with the finest map).
+    scans.score = "probability"
 
     # The task 'tune': for each field of 'segment', values to try besides its own.
     config.tune = tune = ConfigDict()

@@ -128,3 +128,29 @@ def test_twin_says_what_a_slice_costs():
     found = json.loads(done.stdout.splitlines()[-1])
     assert len(found["ms_per_slice"]) == 1
     assert found["ms_per_slice"][0] > 0
+
+
+@pytest.mark.slow
+def test_intervals_of_two_stages_cover_where_those_of_patients_alone_do_not():
+    command = [sys.executable, conftest.ROOT / "benchmarks" / "coverage.py", "--samples=150", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])["patients"]
+    for patients, least in (("4", 0.87), ("11", 0.9)):
+        for own in found[patients]["two stages, wider tails"].values():
+            assert own["covers"] >= least
+    alone = [own["covers"] for own in found["4"]["patients alone"].values()]
+    assert max(alone) < 0.87
+    # Too few for an interval.
+    assert statistics.mean(own["covers"] for own in found["3"]["two stages"].values()) < 0.9
+
+
+def test_coverage_and_mark_scores_refuse_what_they_can_not_use(tmp_path):
+    for name, argument, words in (
+        ("coverage", "--patients=one", "--patients are numbers of at least 2"),
+        ("mark_scores", f"--workdir={tmp_path}", "is no workdir of a finished run"),
+    ):
+        command = [sys.executable, conftest.ROOT / "benchmarks" / f"{name}.py", argument]
+        failed = subprocess.run(command, capture_output=True, text=True)
+        assert failed.returncode > 0
+        assert words in failed.stderr
+        assert "Traceback" not in failed.stderr

@@ -20,6 +20,14 @@ def test_the_reading_is_told_in_full():
     )
 
 
+def test_the_reference_says_what_staple_of_two_readers_is():
+    config = table1.get_config()
+    counts = {"nodules_of_two_readers": 40, "nodules_of_two_readers_as_intersection": 33}
+    assert "33 of the 40 nodules" in dict(choices(config, counts))["Reference"]
+    config.data.consensus = "majority"
+    assert "intersection" not in dict(choices(config, counts))["Reference"]
+
+
 def test_a_small_or_half_precise_network_is_noted():
     config = table1.get_config()
     assert notes(config) == []

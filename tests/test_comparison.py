@@ -143,7 +143,7 @@ def test_one_patient_gives_differences_without_intervals():
     less = line(found, "b", "1-GAP fine").less_first["dice"]
     assert less.value == 0
     assert math.isnan(less.low)
-    assert "One patient gives no interval" in comparison_text.as_text(found, source="made up")
+    assert "too few for an interval" in comparison_text.as_text(found, source="made up")
 
 
 def three():

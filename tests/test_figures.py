@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -192,6 +193,13 @@ def test_failures_stand_by_cause_and_show_several_patients():
     every = [case for case in cases if case.method == "2-GAP fine" and case.nodules == 1]
     largest = max((case for case in every if not case.detected), key=lambda case: case.diameter_mm)
     assert missed[0] == largest
+    cut = [dataclasses.replace(case, area_ref_mm2=0.0) if case == largest else case for case in cases]
+    assert largest.z not in [
+        case.z
+        for group in figures.choose_failures(cut, "2-GAP fine", 99).values()
+        for case in group
+        if case.series == largest.series
+    ]
 
 
 def test_gallery_with_scopes_draws_them():
@@ -260,11 +268,23 @@ def test_figure3_means_by_hand():
 def test_figure3_draws_full_and_empty_cases():
     figure = plots.figure3(random_cases(0))
     assert len(figure.axes) == 4
-    counts = [label.get_text().split("n = ")[1] for label in figure.axes[0].get_xticklabels()]
+    counts = [re.search(r"n = (\d+)", label.get_text())[1] for label in figure.axes[0].get_xticklabels()]
     one = [case for case in random_cases(0) if case.method == "U-Net" and case.nodules == 1]
     assert sum(map(int, counts)) == len(one)
     assert views.to_png(figure)
     assert views.to_png(plots.figure3([]))
+
+
+def test_figure3_says_how_many_true_positives_its_means_are_of():
+    case = next(case for case in random_cases(0) if case.tp == 1 and case.nodules == 1)
+    cases = [
+        dataclasses.replace(case, method=method, z=float(n), diameter_mm=3.0, tp=tp, dice=0.5 * tp)
+        for method, hits in (("1-GAP fine", (1, 0, 0, 0)), ("2-GAP fine", (1, 1, 1, 0)))
+        for n, tp in enumerate(hits)
+    ]
+    labels = [label.get_text() for label in plots.figure3(cases).axes[2].get_xticklabels()]
+    assert labels[0].endswith("n = 4\nTP 1·3")
+    assert labels[1].endswith("n = 0\nTP 0")
 
 
 def test_training_curves():

@@ -74,11 +74,27 @@ def test_marks_join_over_slices_that_follow_each_other():
     results[1, 6, 6] = results[2, 6, 6] = True
     results[3, 6, 6] = True
     nodules[0, 0:2, 0:2], nodules[1, 3, 3] = 4, 7
-    scores, z = np.array([0.6, 0.8, 0.9, 0.7, 0.1]), np.arange(5) * 2.5
-    found = list(find_marks(results, scores, nodules, np.array([10, 11, 13, 14, 15]), z, 0.5))
-    assert found == [
-        Mark(0.8, 2.5, 2, 1.25, (4, 7)),
-        Mark(0.8, 2.5, 1, 0.25, ()),
-        Mark(0.9, 5.0, 2, 0.5, ()),
+    scores = {
+        "probability": np.array([0.6, 0.8, 0.9, 0.7, 0.1]),
+        "maps": np.array([5.0, 4.0, -1.0, -3.0, -np.inf]),
+    }
+    z, index = np.arange(5) * 2.5, np.array([10, 11, 13, 14, 15])
+    assert list(find_marks(results, scores, "maps", nodules, index, z, 0.5)) == [
+        Mark(5.0, 2.5, 2, 1.25, (4, 7), {"probability": 0.8, "maps": 5.0}),
+        Mark(4.0, 2.5, 1, 0.25, (), {"probability": 0.8, "maps": 4.0}),
+        Mark(-1.0, 5.0, 2, 0.5, (), {"probability": 0.9, "maps": -1.0}),
     ]
-    assert list(find_marks(results & False, scores, nodules, np.arange(5), z, 0.5)) == []
+    by_slice = find_marks(results, scores, "probability", nodules, index, z, 0.5)
+    assert [mark.score for mark in by_slice] == [0.8, 0.8, 0.9]
+    assert not list(find_marks(results & False, scores, "maps", nodules, np.arange(5), z, 0.5))
+
+
+def test_intervals_draw_nodules_and_false_marks_within_patients():
+    # All patients alike: without the second stage no draw would differ.
+    scans = [Scan(f"P{n}", (1, 2), [mark(0.9, 1), mark(0.8), mark(0.7, 2), mark(0.6)]) for n in range(6)]
+    found = froc(scans, draws=400, seed=1)
+    at_one = found.sensitivity[RATES.index(0.5)]
+    assert at_one.value == 0.5
+    assert at_one.low < 0.4
+    assert found.drawn.patients == 6
+    assert np.isnan(froc(scans[:3], draws=400, seed=1).mean.low)

@@ -6,6 +6,7 @@ from evaluation_cases import random_cases
 
 from wsns.evaluation.cases import Case
 from wsns.evaluation.causes import CAUSES, cause
+from wsns.evaluation.drawn import draw
 from wsns.evaluation.groups import GROUPS, MEASURES, group_rows
 from wsns.evaluation.table import table1
 
@@ -53,7 +54,7 @@ def test_figures_of_a_few_slices_by_hand():
         case(patient="Q", z=2.0, texture=None, readers=3, diameter_mm=12.0, hd95_mm=3.0, dice=0.6),
         case(patient="Q", z=3.0, nodules=2, tp=2, dice=0.1),
     ]
-    rows = {row.group: row for row in group_rows(cases, draws=20, seed=0)}
+    rows = {row.group: row for row in group_rows(draw(cases, draws=20))}
     assert {name: row.n for name, row in rows.items()} == {
         "all": 3, "solid": 1, "subsolid": 1, "under 6 mm": 1, "6 to 10 mm": 1, "10 mm and more": 1,
         "drawn by 1 or 2 readers": 1, "drawn by 3": 1, "drawn by 4 or more": 1,
@@ -71,7 +72,7 @@ def test_figures_of_a_few_slices_by_hand():
 
 def test_all_slices_together_are_table_1_s_and_groups_are_shares_of_them():
     cases = random_cases(3)
-    rows = group_rows(cases, draws=200, seed=4)
+    rows = group_rows(draw(cases, draws=200, seed=4))
     table = {row.method: row for row in table1(cases, draws=200, seed=4).rows}
     for row in rows:
         if row.group == "all":

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from wsns.evaluation import metrics
-from wsns.evaluation.bootstrap import estimate, patient_weights
+from wsns.evaluation.bootstrap import FEWEST, Resampled, estimate, means, patient_weights
 
 
 def mask(*pixels, size=8):
@@ -119,7 +119,7 @@ def test_weights_draw_as_many_patients_as_there_are():
 def test_interval_of_a_mean_is_that_of_theory():
     values = np.random.default_rng(0).normal(size=400)
     weights = patient_weights(400, draws=4000)
-    made = estimate(weights @ values / weights.sum(1))
+    made = estimate(weights @ values / weights.sum(1), 400)
     error = values.std() / np.sqrt(400)
     assert made.value == pytest.approx(values.mean())
     assert made.low == pytest.approx(values.mean() - 1.96 * error, abs=0.01)
@@ -127,13 +127,33 @@ def test_interval_of_a_mean_is_that_of_theory():
 
 
 def test_draws_without_a_figure_are_left_out():
-    made = estimate(np.array([0.5, np.nan, 0.4, 0.6]))
+    made = estimate(np.array([0.5, np.nan, 0.4, 0.6]), 9)
     assert 0.4 <= made.low < made.high <= 0.6
-    assert np.isnan(estimate(np.array([0.5, np.nan])).low)
-    nothing = estimate(np.array([np.nan, 0.1, 0.2]))
+    assert np.isnan(estimate(np.array([0.5, np.nan]), 9).low)
+    nothing = estimate(np.array([np.nan, 0.1, 0.2]), 9)
     assert np.isnan([nothing.value, nothing.low, nothing.high]).all()
 
 
-def test_one_patient_has_no_interval():
+def test_too_few_patients_have_no_interval_and_few_a_wider_one():
     assert patient_weights(1).shape == (1, 1)
-    assert np.isnan(estimate(np.array([0.5])).low)
+    draws = np.append(0.0, np.random.default_rng(0).normal(size=40_000))
+    assert np.isnan(estimate(draws, FEWEST - 1).high)
+    # A bootstrap of n spreads by sqrt((n - 1) / n) too little.
+    assert estimate(draws, 4).high == pytest.approx(1.96 * (4 / 3) ** 0.5, rel=0.02)
+    assert estimate(draws, 400).high == pytest.approx(1.96, rel=0.02)
+
+
+def test_a_difference_stands_on_the_fewer_patients():
+    one, other = (
+        Resampled(values, patients) for values, patients in ((np.array([3.0, 4, 6]), 9), (np.ones(3), 3))
+    )
+    assert (one - other).values.tolist() == [2, 3, 5]
+    assert np.isnan((one - other).estimate.low)
+    assert one.estimate.low < 6
+
+
+def test_means_leave_out_what_is_unknown_and_count_the_patients_behind():
+    weights = np.array([[1.0, 1, 1], [2, 0, 1]])
+    found = means(np.array([1.0, np.nan, 4]), np.array(["a", "b", "a"]), weights)
+    assert found.values.tolist() == [2.5, 2.0]
+    assert found.patients == 1

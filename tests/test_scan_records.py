@@ -151,6 +151,15 @@ def test_consensus_that_misses_a_counting_slice_falls_back_to_the_overlap(chest)
     assert made.slices.agreement[n].tolist() == [2, 0]
 
 
+def test_nodules_of_two_readers_whose_consensus_is_their_intersection_are_counted(chest):
+    pair, three = _readers(2, slices=range(50, 54)), _readers(3, slices=range(60, 62), j=300)
+    scan = phantom.scan(pair + three)
+    both = _records(scan, chest, consensus="intersection").facts
+    assert (both.of_two, both.as_intersection) == (1, 1)
+    either = _records(scan, chest, consensus="union").facts
+    assert (either.of_two, either.as_intersection) == (1, 0)
+
+
 def test_too_few_free_slices_are_reported(chest):
     made = _records(phantom.scan(_readers(2, slices=range(15, 95))), chest)
     assert made.facts.positives - made.facts.negatives > 50

@@ -17,6 +17,7 @@ from wsns.data.records.workers import read_whole
 from wsns.data.source import TwinSource
 from wsns.errors import InputError
 from wsns.evaluation.cases import FINE, read_cases
+from wsns.evaluation.mark_scores import SCORES
 from wsns.tasks import scan_search, scans
 
 
@@ -35,7 +36,7 @@ def main(workdir, *arguments):
 
 
 def test_every_slice_of_a_test_scan_is_read(testing_run):
-    cases, marked, left_out = scans.read(testing_run.workdir / "scans")
+    cases, marked, left_out, unreachable = scans.read(testing_run.workdir / "scans")
     (row,) = files.read_rows(testing_run.workdir / "scans" / "scans.csv")
     (known,) = [
         scan
@@ -50,12 +51,22 @@ def test_every_slice_of_a_test_scan_is_read(testing_run):
     assert list(marked) == list(FINE)
     (scan,) = marked["1-GAP fine"]
     assert scan.nodules
+    assert unreachable >= 0
     # A network that has learnt nothing marks something in almost every slice.
     assert len(scan.marks) > 3
     assert all(set(mark.hits) <= set(scan.nodules) for mark in scan.marks)
     assert sum(mark.slices for mark in scan.marks) >= sum(
         case.area_mm2 > 0 for case in cases if case.method == "1-GAP fine"
     )
+
+
+def test_marks_keep_every_score_and_rank_by_the_one_of_the_config(testing_run):
+    marks = files.read_rows(testing_run.workdir / "scans" / "marks.csv")
+    ranked_by = testing.get_config().scans.score
+    for row in marks:
+        assert row["score"] == row[ranked_by]
+        assert all(np.isfinite(float(row[name])) for name in SCORES)
+    assert len({row["maps"] for row in marks}) > len({row["probability"] for row in marks}) * 0.9
 
 
 def test_slices_of_the_test_split_give_the_same_in_whole_scans(testing_run):
@@ -101,11 +112,11 @@ def test_without_the_archive_whole_scans_are_left_out_with_a_word(testing_run, t
 def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_path, monkeypatch, capsys):
     config = testing.get_config()
     config.scans.detect = 1.0
-    own, read = scan_search._choose, TwinSource.read
+    own, read = scan_search.choose_scans, TwinSource.read
 
-    def one_more(plan, most, seed):
+    def one_more(plan, most, seed, split):
         other = next(scan for scan in plan.scans.values() if plan.parts[scan.patient] == "train")
-        return [other, *own(plan, most, seed)]
+        return [other, *own(plan, most, seed, split)]
 
     def broken(source, series):
         (good,) = files.read_rows(testing_run.workdir / "scans" / "scans.csv")
@@ -113,7 +124,7 @@ def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_pa
             raise InputError("slice 7 is missing")
         return read(source, series)
 
-    monkeypatch.setattr(scan_search, "_choose", one_more)
+    monkeypatch.setattr(scan_search, "choose_scans", one_more)
     monkeypatch.setattr(TwinSource, "read", broken)
     (part,) = scan_search.search(config, testing_run.workdir, tmp_path / "scans")
     assert {path.name for path in part.iterdir()} == {"cases.csv", "marks.csv", "scans.csv"}
@@ -123,7 +134,7 @@ def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_pa
     assert "1 of 2 test scans can't be used" in said.out
     # Nothing is searched from a probability of 1 on, and so nothing is marked.
     assert files.read_rows(part / "marks.csv") == []
-    monkeypatch.setattr(scan_search, "_choose", lambda *given: one_more(*given)[:1])
+    monkeypatch.setattr(scan_search, "choose_scans", lambda *given: one_more(*given)[:1])
     with pytest.raises(InputError, match="none of the 1 test scans"):
         scan_search.search(config, testing_run.workdir, tmp_path / "others")
 

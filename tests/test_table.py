@@ -1,3 +1,4 @@
+import collections
 import csv
 import dataclasses
 import io
@@ -10,7 +11,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from wsns import paper
 from wsns.errors import InputError
 from wsns.evaluation import table_text
-from wsns.evaluation.bootstrap import Estimate
+from wsns.evaluation.bootstrap import TOO_FEW, Estimate, tails
 from wsns.evaluation.cases import COLUMNS, METHODS, Case, case_row, read_cases, write_cases
 from wsns.evaluation.metrics import FIGURES
 from wsns.evaluation.table import Effort, check_identities, table1
@@ -129,13 +130,23 @@ def test_figures_equal_plain_numpy():
 
 
 def test_bootstrap_equals_resampling_the_rows():
-    cases = [case for case in random_cases(2, patients=5) if case.method == "2-GAP fine"]
+    # Two slices to a nodule, the other slices alone.
+    cases = [
+        dataclasses.replace(case, nodule=n // 2 if case.label else None)
+        for n, case in enumerate(c for c in random_cases(2, patients=5) if c.method == "2-GAP fine")
+    ]
+    units = collections.defaultdict(list)
+    for n, case in enumerate(cases):
+        units[case.patient, case.label, case.nodule if case.label else n].append(case)
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(1500):
-        rows = [case for p in rng.integers(0, 5, 5) for case in cases if case.patient == f"P{p}"]
+        rows = []
+        for p in rng.integers(0, 5, 5):
+            own = [rows for (patient, label, _), rows in units.items() if patient == f"P{p}" and label]
+            rows += [case for n in rng.integers(0, len(own), len(own)) for case in own[n]]
         drawn.append(np.mean([case.dice for case in rows if case.nodules == 1]))
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    low, high = np.percentile(drawn, tails(5))
     made = table1(cases).rows[0].dice
     assert made.low == pytest.approx(low, abs=0.02)
     assert made.high == pytest.approx(high, abs=0.02)
@@ -275,10 +286,43 @@ def test_no_true_positive():
     assert "–" in table_text.value_cells(made)
 
 
-def test_one_patient_has_no_interval():
-    table = table1(only(patient="P0"))
-    assert np.isnan(table.rows[0].tpr.low)
-    assert "One patient gives no interval" in table_text.as_text(table, source="made up")
+def test_too_few_patients_have_no_interval_and_the_table_says_so():
+    table = table1([case for case in random_cases(6) if case.patient in ("P0", "P1", "P2")])
+    assert np.isnan([table.rows[0].tpr.low, table.classifiers[0].auc.low]).all()
+    assert TOO_FEW in table_text.as_text(table, source="made up")
+    assert all(row["tpr_low"] == "" for row in csv.DictReader(io.StringIO(table_text.as_csv(table))))
+    enough = table1([case for case in random_cases(6) if case.patient in ("P0", "P1", "P2", "P3")])
+    assert np.isfinite(enough.rows[0].tpr.low)
+
+
+def test_a_figure_stands_on_the_patients_that_have_a_part_in_it():
+    cases = [
+        dataclasses.replace(case, tp=0, dice=0.0) if case.label and case.patient > "P2" else case
+        for case in random_cases(6)
+    ]
+    made = table1(cases).rows[0]
+    assert made.tp_dice.value > 0
+    assert np.isnan(made.tp_dice.low)
+    assert np.isfinite(made.tpr.low)
+
+
+def test_slices_whose_nodule_lies_outside_the_crop_are_counted_and_left_out():
+    cases = random_cases(7)
+    gone = {(c.series, c.z) for c in [c for c in cases if c.nodules == 1 and c.method == "U-Net"][:3]}
+    cut = [
+        dataclasses.replace(case, area_ref_mm2=0.0, diameter_mm=0.0, tp=0, dice=0.0, outside_crop=40)
+        if (case.series, case.z) in gone
+        else case
+        for case in cases
+    ]
+    found = table1(cut)
+    expected = table1([case for case in cases if (case.series, case.z) not in gone])
+    assert found.unreachable == 3
+    assert dataclasses.replace(found, unreachable=0) == expected
+    assert "3 slices whose nodules lie wholly outside the crop" in table_text.as_text(found, source="made up")
+    assert "outside the crop" not in table_text.as_text(expected, source="made up")
+    with pytest.raises(InputError, match="crop"):
+        table1([dataclasses.replace(c, area_ref_mm2=0.0, tp=0, dice=0.0) for c in cases if c.nodules == 1])
 
 
 def test_text_fits_a_terminal_and_says_whose_figures_they_are():

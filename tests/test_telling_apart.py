@@ -123,7 +123,8 @@ def test_one_scan_is_too_few(real, synthetic):
 
 
 def test_two_of_each_are_enough_and_draws_are_repeatable():
-    real, synthetic = scans(2, 0), scans(2, 1)
+    assert np.isfinite(told(scans(2, 0), scans(2, 1)).auc.value)
+    real, synthetic = scans(4, 0), scans(4, 1)
     found = told(real, synthetic)
     assert found == told(real, synthetic)
     assert 0 <= found.auc.low <= found.auc.value <= found.auc.high <= 1

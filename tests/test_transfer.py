@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from wsns.evaluation import transfer_data, transfer_text
-from wsns.evaluation.bootstrap import nested_weights
+from wsns.evaluation.bootstrap import nested_weights, tails
 from wsns.evaluation.scan_names import scan_names
 from wsns.evaluation.transfer import LUNG_AREA, REAL, TWIN, Reading, largest_slices, measure
 from wsns.report.transfer import notice, section, stacked
@@ -28,7 +28,7 @@ def reading(z, label, probability, *, patient="A", peak_mm=None, nodule=1, radiu
     return dataclasses.replace(made, **own)
 
 
-def some(seed=0, patients="ABC", method="1-GAP", where=REAL, training=0):
+def some(seed=0, patients="ABCD", method="1-GAP", where=REAL, training=0):
     """Random readings: per patient five negatives, a nodule of three slices and one of two."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -103,7 +103,7 @@ def test_intervals_are_those_of_slices_drawn_again():
     label, score = np.array([row.label for row in rows]), np.array([row.probability for row in rows])
     aucs = [roc_auc_score(label, score, sample_weight=drawn) for drawn in weights[1:]]
     assert (line.figures["auc"].mean.low, line.figures["auc"].mean.high) == pytest.approx(
-        tuple(np.percentile(aucs, [2.5, 97.5]))
+        tuple(np.percentile(aucs, tails(4)))
     )
 
 
@@ -116,20 +116,20 @@ def test_methods_share_their_draws_whatever_the_order_of_rows():
 
 
 def test_units_of_a_patient_are_drawn_together_and_as_often_as_the_patient():
-    patient = np.repeat(["A", "B", "C"], 6)
-    stratum = np.tile([1, 1, 1, 0, 0, 0], 3)
-    unit = np.concatenate([np.array([0, 0, 1, 2, 3, 4]) + 5 * n for n in range(3)])
+    patient = np.repeat(["A", "B", "C", "D"], 6)
+    stratum = np.tile([1, 1, 1, 0, 0, 0], 4)
+    unit = np.concatenate([np.array([0, 0, 1, 2, 3, 4]) + 5 * n for n in range(4)])
     drawn = nested_weights(patient, stratum, unit, draws=4000, seed=2)
-    assert drawn.shape == (4001, 18)
+    assert drawn.shape == (4001, 24)
     np.testing.assert_array_equal(drawn[0], 1)
     np.testing.assert_array_equal(drawn[:, 0], drawn[:, 1])
     a_nodules, a_slices = drawn[:, [0, 2]].sum(axis=1), drawn[:, 3:6].sum(axis=1)
     # Two nodules and three slices each time the patient is drawn.
     np.testing.assert_array_equal(a_nodules * 3, a_slices * 2)
-    np.testing.assert_array_equal(drawn[:, [0, 2, 6, 8, 12, 14]].sum(axis=1), 6)
+    np.testing.assert_array_equal(drawn[:, [0, 2, 6, 8, 12, 14, 18, 20]].sum(axis=1), 8)
     np.testing.assert_allclose(drawn[1:].mean(axis=0), 1, atol=0.1)
-    # A stage more, so more spread than patients alone: Var = 2/3 of the patient's draws, and E[times] · ½ · ½ · 2.
-    assert drawn[1:, 0].var() == pytest.approx(2 / 3 + 1 / 2, rel=0.1)
+    # A stage more, so more spread than patients alone: Var = 3/4 of the patient's draws, and E[times] · ½ · ½ · 2.
+    assert drawn[1:, 0].var() == pytest.approx(3 / 4 + 1 / 2, rel=0.1)
     np.testing.assert_array_equal(nested_weights(patient, stratum, unit, draws=9, seed=4),
                                   nested_weights(patient, stratum, unit, draws=9, seed=4))  # fmt: skip
     assert nested_weights(patient[:6], stratum[:6], unit[:6], draws=9).shape == (1, 6)
@@ -207,7 +207,7 @@ def test_tables_hold_every_method_and_say_what_they_stand_on():
     ]  # fmt: skip
     lines = measure(rows, draws=30, seed=0)
     found = transfer_data.as_json(lines)
-    assert (found["slices"], found["nodules"], found["seeds"]) == (30, 6, 2)
+    assert (found["slices"], found["nodules"], found["seeds"]) == (40, 8, 2)
     assert (set(found["methods"]), set(found["baselines"])) == ({"1-GAP"}, {"1-GAP start", LUNG_AREA})
     assert set(found["twin"]) == {"1-GAP", "1-GAP start", LUNG_AREA}
     assert found["auc"] == found["methods"]["1-GAP"]["all"]["auc"]["value"]
@@ -215,7 +215,7 @@ def test_tables_hold_every_method_and_say_what_they_stand_on():
     assert {"A", "B", "C", "3 to 5 mm", "5 to 8 mm"} < set(found["methods"]["1-GAP"])
     text = transfer_text.as_text(lines, **WORDS)
     for words in ("LIDC-IDRI (real scans)", "synthetic scans only", WORDS["start"], "Means over 2 trainings",
-                  "3 real patients with 6 nodules are few", "lung area"):  # fmt: skip
+                  "4 real patients with 8 nodules are few", "lung area"):  # fmt: skip
         assert words in text.replace("\n", " ")
     assert [
         len({len(row) for row in [table.heads, *table.rows]}) for table in transfer_text.tables(lines)

@@ -9,7 +9,8 @@ from wsns.evaluation.tuning import compare, search
 from wsns.segmentation.pipeline import Slices
 
 FIELDS = {"tau": (0.3, 0.5, 0.7), "beta": (0.1, 1.0)}
-PATIENTS = ["a", "a", "b", "c"]
+PATIENTS = ["a", "b", "c", "d"]
+NODULES = ["1", "2", "3", "4"]
 
 
 def score(options):
@@ -20,7 +21,7 @@ def score(options):
 
 
 def test_search_keeps_the_best_of_each_field_and_goes_on_from_there():
-    trials = list(search(OPTIONS, FIELDS, score, PATIENTS))
+    trials = list(search(OPTIONS, FIELDS, score, PATIENTS, NODULES))
     assert [(t.field, t.value, t.chosen) for t in trials] == [
         ("tau", 0.5, False), ("tau", 0.3, False), ("tau", 0.7, True),
         ("beta", 0.3, True), ("beta", 0.1, False), ("beta", 1.0, False),
@@ -32,18 +33,18 @@ def test_search_keeps_the_best_of_each_field_and_goes_on_from_there():
 
 
 def test_a_gain_is_paired_and_its_interval_is_over_patients():
-    (_, other) = search(OPTIONS, {"tau": (0.6,)}, score, PATIENTS)
+    (_, other) = search(OPTIONS, {"tau": (0.6,)}, score, PATIENTS, NODULES)
     # Every slice gains the same, so that no draw of patients differs.
     assert other.gain.low == pytest.approx(other.gain.value) == pytest.approx(other.gain.high)
     assert other.dice.low < other.dice.value < other.dice.high
-    (_, alone) = search(OPTIONS, {"tau": (0.6,)}, score, ["a"] * 4)
+    (_, alone) = search(OPTIONS, {"tau": (0.6,)}, score, ["a"] * 4, NODULES)
     assert np.isnan(alone.dice.low)
 
 
 def test_a_value_that_gains_too_little_does_not_replace_the_one_before():
-    trials = list(search(OPTIONS, {"tau": (0.6,)}, score, PATIENTS, least=0.2))
+    trials = list(search(OPTIONS, {"tau": (0.6,)}, score, PATIENTS, NODULES, least=0.2))
     assert [t.chosen for t in trials] == [True, False]
-    flat = search(OPTIONS, FIELDS, lambda options: np.ones((len(options), 4)), PATIENTS)
+    flat = search(OPTIONS, FIELDS, lambda options: np.ones((len(options), 4)), PATIENTS, NODULES)
     assert [t.value for t in flat if t.chosen] == [OPTIONS.tau, OPTIONS.beta]
 
 

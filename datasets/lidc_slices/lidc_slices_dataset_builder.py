@@ -37,6 +37,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version(VERSION)
     RELEASE_NOTES = {  # noqa: RUF012 (the name and type are TFDS's)
+        "1.3.0": "The same slices; counts of nodules of two readers beside them.",
         "1.2.0": "The slices below and above, on request.",
         "1.1.0": "Which nodule an instance is, its texture, each reader's Dice, what the hull leaves out.",
         "1.0.0": "First release.",

@@ -13,14 +13,15 @@ from wsns.evaluation.classifier import Curves, curves
 from wsns.evaluation.drawn import Drawn, classifier_rows, draw
 from wsns.evaluation.froc import Froc, Scan, froc
 from wsns.evaluation.groups import GroupRow, group_rows
-from wsns.evaluation.table import Table, table1
+from wsns.evaluation.table import Table, table_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Whole:
     """Whole scans: what `Table` and `Curves` are at the natural share of nodules, and each method's `Froc`.
 
-    `slices` were read, `left_out` not: where the readers disagree whether there is a nodule, or no lung is.
+    `slices` were read, `left_out` not: where the readers disagree whether there is a nodule, or no lung is. So many
+    nodules lie wholly outside the crop (`unreachable`), which count in no figure.
     """
 
     table: Table
@@ -28,6 +29,7 @@ class Whole:
     frocs: Mapping[str, Froc]
     slices: int
     left_out: int
+    unreachable: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,17 +51,16 @@ def beyond(
         cases: one per slice and method.
         whole: see `whole_scans`; None if no scan was searched whole.
         threshold: score from which on a classifier sees a nodule.
-        draws: of patients, behind each interval.
+        draws: behind each interval.
         seed: of the draws.
 
     Raises:
         InputError: if there is no case, or the methods hold different slices.
     """
     drawn = draw(cases, threshold=threshold, draws=draws, seed=seed)
-    ordered = [case for rows in drawn.cases.values() for case in rows]
     return Beyond(
         classifiers=_classifiers(drawn),
-        groups=group_rows(ordered, draws=draws, seed=seed),
+        groups=group_rows(drawn),
         causes={method: count_causes(rows) for method, rows in drawn.cases.items()},
         whole=whole,
     )
@@ -69,6 +70,7 @@ def whole_scans(
     cases: Sequence[Case],
     scans: Mapping[str, Sequence[Scan]],
     left_out: int,
+    unreachable: int = 0,
     *,
     threshold: float,
     draws: int = DRAWS,
@@ -80,17 +82,19 @@ def whole_scans(
         cases: one per slice that was read and fine method.
         scans: by method, each with its marks.
         left_out: slices of the scans that were not read.
+        unreachable: their nodules that lie wholly outside the crop.
         threshold: score from which on a classifier sees a nodule.
-        draws: of patients.
+        draws: behind each interval.
         seed: of the draws.
     """
     drawn = draw(cases, threshold=threshold, draws=draws, seed=seed)
     return Whole(
-        table=table1(cases, threshold=threshold, draws=draws, seed=seed),
+        table=table_of(drawn, threshold=threshold),
         classifiers=_classifiers(drawn),
         frocs={method: froc(scans[method], draws=draws, seed=seed) for method in FINE if method in scans},
         slices=len(next(iter(drawn.cases.values()))),
         left_out=left_out,
+        unreachable=unreachable,
     )
 
 
@@ -105,7 +109,8 @@ def _classifiers(drawn: Drawn) -> dict[str, Curves]:
         model: curves(
             np.array([case.score for case in rows]),
             np.array([case.label for case in rows]),
-            drawn.of_slices(rows),
+            np.array([case.patient for case in rows]),
+            drawn.weights,
         )
         for model, rows in classifier_rows(drawn.cases)
     }

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from wsns.evaluation.bootstrap import Estimate, estimate, patient_weights
+from wsns.evaluation.bootstrap import Estimate, Resampled, means, nested_weights
 from wsns.evaluation.bound import FIGURES, Nodule, Row
-from wsns.evaluation.metrics import ratio
 
 READERS = "a reader against the majority of the others"
 GOOD = 0.5
@@ -34,18 +33,17 @@ class Line:
 
 
 def lines(rows: Sequence[Row], *, draws: int, seed: int) -> list[Line]:
-    """Sums the rows up, a line per scheme in the order in which they come; intervals by draws of patients."""
+    """Sums the rows up, a line per scheme in the order in which they come; intervals: patients and nodules drawn."""
     schemes: dict[str, list[Row]] = {}
     for row in rows:
         schemes.setdefault(row.scheme, []).append(row)
     first = next(iter(schemes.values()))
-    names, patients = np.unique([row.nodule.patient for row in first], return_inverse=True)
-    weights = patient_weights(len(names), draws=draws, seed=seed)[:, patients]
+    patient = np.array([row.nodule.patient for row in first])
+    _, nodules = np.unique([f"{row.nodule.series} {row.nodule.number}" for row in first], return_inverse=True)
+    weights = nested_weights(patient, np.zeros(len(first)), nodules, draws=draws, seed=seed)
 
-    def mean(own: Sequence[Row]) -> np.ndarray:
-        values = np.array([row.dice["best"] for row in own])
-        known = np.isfinite(values)
-        return ratio(weights[:, known] @ values[known], weights[:, known].sum(axis=1))
+    def mean(own: Sequence[Row]) -> Resampled:
+        return means(np.array([row.dice["best"] for row in own]), patient, weights)
 
     return [_line(name, own, mean(own), mean(first)) for name, own in schemes.items()]
 
@@ -56,7 +54,7 @@ def reader_rows(found: Iterable[tuple[Nodule, float]]) -> list[Row]:
     return [Row(READERS, nodule, 0, 0, nothing | {"best": value}) for nodule, value in found]
 
 
-def _line(scheme: str, rows: Sequence[Row], best: np.ndarray, first: np.ndarray) -> Line:
+def _line(scheme: str, rows: Sequence[Row], best: Resampled, first: Resampled) -> Line:
     values = np.array([[row.dice[name] for name in FIGURES] for row in rows])
     good = values[np.isfinite(values[:, 0]), 0] >= GOOD
     counts = np.array([row.candidates for row in rows])
@@ -65,8 +63,8 @@ def _line(scheme: str, rows: Sequence[Row], best: np.ndarray, first: np.ndarray)
         scans.setdefault((row.nodule.patient, row.nodule.series), []).append(row.dice["best"])
     return Line(
         scheme,
-        estimate(best),
-        estimate(best - first),
+        best.estimate,
+        (best - first).estimate,
         float(good.mean()) if len(good) else float("nan"),
         dict(zip(FIGURES, values.mean(axis=0).tolist(), strict=True)),
         float(counts.mean()),

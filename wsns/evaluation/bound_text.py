@@ -43,8 +43,8 @@ def remarks(rows: Sequence[Row], radius: float) -> list[str]:
         f"{_count(patients, 'patient')}, of every split. The scope is the consensus grown by {radius:g} pixels: no "
         "network takes part.",
         "Best: the candidate of greatest Dice with the consensus, mean over the outlines; its interval and that of the "
-        "difference are a bootstrap's over patients. Of the best one's object, which is all that share half of the "
-        "smaller area with it: a random candidate, the largest, and that of each rule of config.segment.outline "
+        "difference are a bootstrap's over patients and nodules. Of the best one's object, which is all that share "
+        "half of the smaller area with it: a random candidate, the largest, and each rule's of config.segment.outline "
         f"({', '.join(RULES)}). n and 95th: candidates per scope, mean and percentile; cut: left out as too many.",
         "Readers: each who drew the nodule in a slice against what at least half of the others drew there.",
     ]

@@ -36,7 +36,8 @@ class Case:
     hull is within 5 mm; `in_scope`, the share of the nodules in the scopes, None where nothing was sought; of slices
     with one nodule `best_dice` of the candidates and whether the chosen one is of the `same_object`. Of the slice:
     `texture` (1 ground glass to 5 solid), `readers` who drew there, `reader_dice` with the consensus, their mean; of
-    several nodules the largest one's.
+    several nodules the largest one's, as `nodule`, its number in the scan. `outside_crop`: pixels of the consensus that
+    the crop leaves out; a slice whose nodules all lie there is not `reachable`, and stands in no figure.
 
     Raises:
         ValueError: if the columns contradict each other.
@@ -66,6 +67,13 @@ class Case:
     texture: float | None = None
     readers: int | None = None
     reader_dice: float | None = None
+    outside_crop: int | None = None
+    nodule: int | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is something to find in the crop, if there is a nodule in the slice."""
+        return self.area_ref_mm2 != 0
 
     def __post_init__(self) -> None:
         for wrong, problem in self._rules():
@@ -102,6 +110,7 @@ class Case:
             "distances must be finite and at least 0",
         )
         yield self.same_object not in (None, 0, 1), "same_object must be 0 or 1"
+        yield (self.outside_crop or 0) < 0, "outside_crop must be at least 0"
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Case))
@@ -214,7 +223,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "assd_mm": _optional(float), "surface_dice": _optional(float), "peak_mm": _optional(float),
     "peak_chance": _optional(float), "in_scope": _optional(float), "best_dice": _optional(float),
     "same_object": _optional(int), "texture": _optional(float), "readers": _optional(int),
-    "reader_dice": _optional(float),
+    "reader_dice": _optional(float), "outside_crop": _optional(int), "nodule": _optional(int),
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A slice classifier beyond its accuracy: ROC, precision, calibration, with intervals over patients.
 
-A draw of the bootstrap weighs each slice by how often its patient was drawn; all draws share one sorting.
+A draw of the bootstrap weighs each slice by how often it was drawn; all draws share one sorting.
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from wsns.evaluation.bootstrap import LEVEL, Estimate, estimate
+from wsns.evaluation.bootstrap import FEWEST, Estimate, count, estimate, tails
 from wsns.evaluation.metrics import ratio
 
 SPECIFICITIES = (0.8, 0.9, 0.95)
@@ -35,29 +35,32 @@ class Curves:
     reliability: np.ndarray
 
 
-def curves(score: np.ndarray, label: np.ndarray, weights: np.ndarray) -> Curves:
+def curves(score: np.ndarray, label: np.ndarray, patient: np.ndarray, weights: np.ndarray) -> Curves:
     """Returns a classifier's curves.
 
     Args:
         score: (N,) probability of a nodule.
         label: (N,) 0 or 1; with one of the two alone the figures that need both are NaN.
-        weights: (1 + draws, N), how often each draw took each slice's patient; the first row is ones.
+        patient: (N,) whose slice it is.
+        weights: (1 + draws, N), how often each draw took each slice; the first row is ones.
     """
-    score, positive = np.asarray(score, float), np.asarray(label) > 0
+    score, positive, patient = np.asarray(score, float), np.asarray(label) > 0, np.asarray(patient)
+    every, found_in = len(np.unique(patient)), count(patient, positive)
+    both = min(found_in, count(patient, ~positive))
     total = weights.sum(axis=1)
     true, false = rates(score, positive, weights)
-    found, count, mean, share = _bins(score, positive, weights)
+    found, number, mean, share = _bins(score, positive, weights)
     at_grid = np.array([_upper(f, t) for f, t in zip(false, true, strict=True)])
-    low, high = _band(at_grid)
+    low, high = _band(at_grid, both)
     return Curves(
-        average_precision=estimate(_average_precision(score, positive, weights)),
-        brier=estimate(ratio(weights @ (score - positive) ** 2, total)),
-        calibration_error=estimate(ratio(found, total)),
+        average_precision=estimate(_average_precision(score, positive, weights), found_in),
+        brier=estimate(ratio(weights @ (score - positive) ** 2, total), every),
+        calibration_error=estimate(ratio(found, total), every),
         sensitivity={
-            specificity: estimate(_best(true, false, 1 - specificity)) for specificity in SPECIFICITIES
+            specificity: estimate(_best(true, false, 1 - specificity), both) for specificity in SPECIFICITIES
         },
         roc=np.stack([GRID, at_grid[0], low, high]),
-        reliability=np.stack([count, mean, share]),
+        reliability=np.stack([number, mean, share]),
     )
 
 
@@ -85,6 +88,18 @@ def rates(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple
     return found[0], found[1]
 
 
+def auc(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns the area under the ROC curve (1 + draws,), NaN in draws that took no slice of one of the two kinds.
+
+    Args:
+        score: (N,), higher for a nodule.
+        positive: (N,) bool.
+        weights: (1 + draws, N), see `curves`.
+    """
+    true, false = rates(score, positive, weights)
+    return np.trapezoid(true, false, axis=1)
+
+
 def _average_precision(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
     true, false = (_cumulated(score, group, weights) for group in (positive, ~positive))
     # A threshold that no slice of a draw reaches adds no recall, whatever its precision.
@@ -106,12 +121,11 @@ def _upper(false: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.interp(GRID, false[last], true[last])
 
 
-def _band(at_grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _band(at_grid: np.ndarray, patients: int) -> tuple[np.ndarray, np.ndarray]:
     draws = at_grid[1:][np.isfinite(at_grid[1:, 0])]
-    if not len(draws):
+    if not len(draws) or patients < FEWEST:
         return np.full(len(GRID), np.nan), np.full(len(GRID), np.nan)
-    tail = (100 - LEVEL) / 2
-    low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
+    low, high = np.percentile(draws, tails(patients), axis=0)
     return low, high
 
 

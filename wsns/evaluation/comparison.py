@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wsns.errors import InputError
-from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate
+from wsns.evaluation.bootstrap import DRAWS, Estimate
 from wsns.evaluation.cases import METHODS, VARIANTS, Case
 from wsns.evaluation.differences import COMPARED, difference
 from wsns.evaluation.drawn import Drawn, Figures, draw
@@ -110,10 +110,10 @@ def _rows(drawn: Drawn) -> dict[str, Figures]:
 
 
 def _line(run: str, row: str, figures: Figures, first: Figures | None) -> Line:
-    own = {name: estimate(values) for name, values in figures.items()}
+    own = {name: values.estimate for name, values in figures.items()}
     if first is None:
         return Line(run, row, own, {}, False)
-    same = all(np.array_equal(figures[name], first[name], equal_nan=True) for name in figures)
+    same = all(np.array_equal(figures[name].values, first[name].values, equal_nan=True) for name in figures)
     return Line(run, row, own, difference(row, figures, row, first, tuple(figures)).figures, same)
 
 

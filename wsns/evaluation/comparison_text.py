@@ -8,7 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.comparison import Comparison, Line
-from wsns.evaluation.table_text import DECIMALS, FEW_PATIENTS, HEADINGS, interval, number, with_sign
+from wsns.evaluation.table_text import (
+    DECIMALS,
+    FEW_PATIENTS,
+    HEADINGS,
+    few_patients,
+    interval,
+    number,
+    with_sign,
+)
 
 COLUMNS = ("run", "row", "figure", "value", "low", "high", "difference", "difference_low", "difference_high")
 _WIDTH = 100
@@ -31,13 +39,12 @@ def remarks(found: Comparison) -> list[str]:
     first = found.runs[0]
     said = [
         f"Beside each figure its difference to {first}'s (=: none under any draw), below that the difference's 95 % "
-        f"interval, by the same draws of patients for all runs ({first}: the figure's own interval). Of so many "
+        f"interval, by the same draws for all runs ({first}: the figure's own interval). Of so many "
         "intervals one in twenty leaves out 0 by chance.",
         "TP columns: each run's mean over its own true positives, which need not be the same slices in both.",
     ]
     if found.patients < FEW_PATIENTS:
-        count = "One patient gives no interval" if found.patients < 2 else f"Only {found.patients} patients"
-        said.append(f"{count}: few differences can be told from chance.")
+        said.append(f"{few_patients(found.patients)}: few differences can be told from chance.")
     return said
 
 

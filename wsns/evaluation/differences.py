@@ -1,9 +1,9 @@
-"""Differences between methods, paired: both sides under the same draws of patients."""
+"""Differences between methods, paired: both sides under the same draws."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from wsns.evaluation.bootstrap import Estimate, estimate
+from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.cases import COARSE, FINE
 from wsns.evaluation.drawn import Drawn, Figures
 
@@ -32,7 +32,7 @@ def difference(
     one: str, of_one: Figures, other: str, of_other: Figures, names: Sequence[str] = COMPARED
 ) -> Difference:
     """Returns the difference of two methods' figures under the same draws."""
-    return Difference(one, other, {name: estimate(of_one[name] - of_other[name]) for name in names})
+    return Difference(one, other, {name: (of_one[name] - of_other[name]).estimate for name in names})
 
 
 def differences(drawn: Drawn) -> tuple[Difference, ...]:

@@ -8,20 +8,21 @@ import numpy as np
 
 from wsns.errors import InputError
 from wsns.evaluation import metrics
-from wsns.evaluation.bootstrap import DRAWS, patient_weights
+from wsns.evaluation.bootstrap import DRAWS, Resampled, count, nested_weights
 from wsns.evaluation.cases import METHODS, VARIANTS, Case
+from wsns.evaluation.classifier import auc
 
-Figures = Mapping[str, np.ndarray]
-"""By name a figure's values (1 + draws,): first itself, then under each draw of patients."""
+Figures = Mapping[str, Resampled]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Drawn:
     """Cases and their figures under the same draws of patients.
 
-    `cases`: by method, in the table's order and all in one order of slices; `patients`: their names; `weights`
-    (1 + draws, patients): how often each was drawn; `methods`: `metrics.table_figures` of each method; `classifiers`:
-    accuracy, sensitivity, specificity and AUC of 1-, 2- and 3-GAP.
+    `cases`: by method, in the table's order and all in one order of slices, without the `unreachable` slices, whose
+    nodules lie wholly outside the crop; `patients`: their names; `weights` (1 + draws, N): how often each slice was
+    drawn; `methods`: `metrics.table_figures` of each method; `classifiers`: accuracy, sensitivity, specificity and AUC
+    of 1-, 2- and 3-GAP.
     """
 
     cases: Mapping[str, Sequence[Case]]
@@ -29,11 +30,7 @@ class Drawn:
     weights: np.ndarray
     methods: Mapping[str, Figures]
     classifiers: Mapping[str, Figures]
-
-    def of_slices(self, cases: Iterable[Case]) -> np.ndarray:
-        """Returns the draws' weights (1 + draws, N) of slices."""
-        number = {name: n for n, name in enumerate(self.patients)}
-        return self.weights[:, [number[case.patient] for case in cases]]
+    unreachable: int
 
 
 def draw(cases: Sequence[Case], *, threshold: float = 0.5, draws: int = DRAWS, seed: int = 0) -> Drawn:
@@ -42,26 +39,40 @@ def draw(cases: Sequence[Case], *, threshold: float = 0.5, draws: int = DRAWS, s
     Args:
         cases: one per slice and method; every method must hold the same slices.
         threshold: score from which on a classifier sees a nodule.
-        draws: of patients; none if there is only one.
+        draws: of patients and, in them, of nodules and slices without one; none if there is only one patient.
         seed: of the draws.
 
     Raises:
         InputError: if there is no case, or the methods hold different slices.
     """
-    by_method = _by_method(cases)
-    names = tuple(sorted({case.patient for case in cases}))
-    patient = {name: number for number, name in enumerate(names)}
-    weights = patient_weights(len(names), draws=draws, seed=seed)
+    given = _by_method(cases)
+    by_method = {method: [case for case in rows if case.reachable] for method, rows in given.items()}
+    slices = next(iter(by_method.values()))
+    if not slices:
+        raise InputError("no test slice has its nodule in the crop: widen config.data.crop")
+    weights = slice_weights(slices, draws=draws, seed=seed)
     return Drawn(
         cases=by_method,
-        patients=names,
+        patients=tuple(sorted({case.patient for case in slices})),
         weights=weights,
-        methods={method: _figures(rows, patient, weights) for method, rows in by_method.items()},
+        methods={method: _figures(rows, weights) for method, rows in by_method.items()},
         classifiers={
-            model: _classifier(rows, patient, weights, threshold)
-            for model, rows in classifier_rows(by_method)
+            model: _classifier(rows, weights, threshold) for model, rows in classifier_rows(by_method)
         },
+        unreachable=len(next(iter(given.values()))) - len(slices),
     )
+
+
+def slice_weights(cases: Sequence[Case], *, draws: int, seed: int) -> np.ndarray:
+    """Returns (1 + draws, N): how often each slice is drawn, see `wsns.evaluation.bootstrap.nested_weights`.
+
+    The slices of a nodule go together; where it has no number, and without a nodule, each slice goes alone.
+    """
+    units: dict[tuple[str, int | float, bool], int] = {}
+    keys = [(c.series, c.z, False) if c.nodule is None else (c.series, c.nodule, True) for c in cases]
+    unit = [units.setdefault(key, len(units)) for key in keys]
+    label = np.array([case.label for case in cases], int)
+    return nested_weights(_patients(cases), label, np.array(unit, int), draws=draws, seed=seed)
 
 
 def classifier_rows(by_method: Mapping[str, Sequence[Case]]) -> Iterator[tuple[str, Sequence[Case]]]:
@@ -93,12 +104,12 @@ def _column(rows: Iterable[Case], name: str) -> np.ndarray:
     return np.array([getattr(case, name) or 0 for case in rows], float)
 
 
-def _per_patient(rows: Sequence[Case], patient: Mapping[str, int], terms: np.ndarray) -> np.ndarray:
-    """Returns (patients,): the terms (N,) summed over each patient's rows."""
-    return np.bincount([patient[case.patient] for case in rows], terms, minlength=len(patient))
+def _patients(rows: Iterable[Case]) -> np.ndarray:
+    return np.array([case.patient for case in rows], str)
 
 
-def _figures(rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarray) -> Figures:
+def _figures(rows: Sequence[Case], weights: np.ndarray) -> Figures:
+    chosen = np.array([case.nodules <= 1 for case in rows])
     used = [case for case in rows if case.nodules <= 1]
     terms = metrics.slice_terms(
         label=_column(used, "label"),
@@ -107,23 +118,29 @@ def _figures(rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarr
         dice=_column(used, "dice"),
         doa=np.abs(_column(used, "area_mm2") - _column(used, "area_ref_mm2")),
     )
-    return metrics.table_figures({k: weights @ _per_patient(used, patient, v) for k, v in terms.items()})
+    values = metrics.table_figures(_sums(terms, weights[:, chosen]))
+    patients = {kind: count(_patients(used), terms[kind] > 0) for kind in ("positives", "negatives", "true")}
+    return {name: Resampled(own, patients[metrics.STANDS_ON[name]]) for name, own in values.items()}
 
 
-def _classifier(
-    rows: Sequence[Case], patient: Mapping[str, int], weights: np.ndarray, threshold: float
-) -> Figures:
+def _sums(terms: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns each term (N,) summed over slices, under each draw (1 + draws, N)."""
+    return dict(zip(terms, (weights @ np.stack(list(terms.values()), axis=1)).T, strict=True))
+
+
+def _classifier(rows: Sequence[Case], weights: np.ndarray, threshold: float) -> Figures:
     label, score, nothing = _column(rows, "label"), _column(rows, "score"), np.zeros(len(rows))
     terms = metrics.slice_terms(label, score >= threshold, nothing, nothing, nothing)
-    sums = {name: weights @ _per_patient(rows, patient, values) for name, values in terms.items()}
+    sums = _sums(terms, weights)
     figures = metrics.table_figures(sums)
     right = sums["detected"] + sums["negatives"] - sums["alarms"]
-    group = np.array([patient[case.patient] for case in rows])
-    wins = metrics.pair_wins(score, label, group, len(patient))
-    outranked = ((weights @ wins) * weights).sum(1)
+    patient = _patients(rows)
+    positives, negatives = count(patient, label > 0), count(patient, label == 0)
     return {
-        "accuracy": metrics.ratio(right, sums["positives"] + sums["negatives"]),
-        "sensitivity": figures["sensitivity"],
-        "specificity": 1 - figures["fpr"],
-        "auc": metrics.ratio(outranked, sums["positives"] * sums["negatives"]),
+        "accuracy": Resampled(
+            metrics.ratio(right, sums["positives"] + sums["negatives"]), len(np.unique(patient))
+        ),
+        "sensitivity": Resampled(figures["sensitivity"], positives),
+        "specificity": Resampled(1 - figures["fpr"], negatives),
+        "auc": Resampled(auc(score, label > 0, weights), min(positives, negatives)),
     }

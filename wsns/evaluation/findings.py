@@ -122,18 +122,20 @@ def weak_measures(
 
 
 def nodule_facts(slices: Slices, n: int) -> dict[str, float | int | None]:
-    """Returns what is known of the nodule of slice `n`, of several the largest: texture, readers, their Dice.
+    """Returns what is known of the nodule of slice `n`, of several the largest: texture, readers, their Dice, number.
 
-    None where it isn't known: no texture, or nobody drew the nodule in this slice.
+    None where it isn't known: no texture, or the crop leaves the whole nodule out.
     """
     areas = np.bincount(slices.nodules[n].ravel(), minlength=2)[1:]
+    beyond = {"outside_crop": int(slices.outside_crop[n])}
     if not areas.any():
-        return {"texture": None, "readers": None, "reader_dice": None}
+        return beyond | {"texture": None, "readers": None, "reader_dice": None, "nodule": None}
     largest = int(areas.argmax())
     drawn = slices.reader_dice[n, largest]
     drawn = drawn[drawn > 0]
     texture = float(slices.texture[n, largest])
-    return {
+    return beyond | {
+        "nodule": int(slices.cluster[n, largest]),
         "texture": texture if texture > 0 else None,
         "readers": int(slices.agreement[n, largest]),
         "reader_dice": float(drawn.mean()) if len(drawn) else None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wsns.evaluation.bootstrap import Estimate, estimate, patient_weights
+from wsns.evaluation.bootstrap import Estimate, Resampled, nested_weights
 from wsns.evaluation.marks import Mark
 from wsns.evaluation.metrics import ratio
 
@@ -27,12 +27,13 @@ class Froc:
     """Sensitivity over nodules by false marks per scan.
 
     `curve` is (2, T): false marks per scan and sensitivity, from the highest score down; `sensitivity` at `RATES`,
-    where the curve ends earlier its last one; `mean`: theirs.
+    where the curve ends earlier its last one; `mean`: theirs, and `drawn` the same under each draw.
     """
 
     curve: np.ndarray
     sensitivity: tuple[Estimate, ...]
     mean: Estimate
+    drawn: Resampled
     scans: int
     nodules: int
 
@@ -44,39 +45,45 @@ def froc(scans: Sequence[Scan], *, draws: int, seed: int) -> Froc:
 
     Args:
         scans: with and without nodules.
-        draws: of patients, behind each interval.
+        draws: of patients and, in them, of nodules and of false marks, behind each interval.
         seed: of the draws.
     """
-    names, patients = np.unique([scan.patient for scan in scans], return_inverse=True)
-    weights = patient_weights(len(names), draws=draws, seed=seed)[:, patients]
-    found, found_in = _events([_found(scan) for scan in scans])
-    false, false_in = _events([[mark.score for mark in scan.marks if not mark.hits] for scan in scans])
-    thresholds = np.unique(np.concatenate([found, false]))[::-1]
-    hits = _from(found, weights[:, found_in], thresholds)
-    wrong = _from(false, weights[:, false_in], thresholds)
-    number = weights @ np.array([len(scan.nodules) for scan in scans], float)
-    sensitivity = ratio(hits, number[:, None])
-    per_scan = ratio(wrong, weights.sum(axis=1)[:, None])
+    best, false = [_best(scan) for scan in scans], [_false(scan) for scan in scans]
+    scores = np.array([score for own in (*best, *false) for score in own], float)
+    kind = np.repeat([1, 0], [sum(map(len, best)), sum(map(len, false))])
+    # Every scan once more, for how often each was drawn.
+    patient = np.array([scan.patient for scan in scans])
+    whose = np.concatenate([np.repeat(patient, list(map(len, own))) for own in (best, false)] + [patient])
+    kinds = np.concatenate([kind, np.full(len(scans), 2)])
+    units = np.concatenate([np.arange(len(scores)), np.zeros(len(scans), int)])
+    weights = nested_weights(whose, kinds, units, draws=draws, seed=seed)
+    of_nodules, of_false = (weights[:, : len(scores)][:, kind == which] for which in (1, 0))
+    thresholds = np.unique(scores[np.isfinite(scores)])[::-1]
+    hits = _from(scores[kind == 1], of_nodules, thresholds)
+    wrong = _from(scores[kind == 0], of_false, thresholds)
+    sensitivity = ratio(hits, of_nodules.sum(axis=1)[:, None])
+    per_scan = ratio(wrong, weights[:, len(scores) :].sum(axis=1)[:, None])
     at_rates = np.array([_at(rate, per_scan, sensitivity) for rate in RATES])
+    patients = len({scan.patient for scan in scans if scan.nodules})
+    mean = Resampled(at_rates.mean(axis=0), patients)
     return Froc(
         curve=np.stack([per_scan[0], sensitivity[0]]),
-        sensitivity=tuple(estimate(values) for values in at_rates),
-        mean=estimate(at_rates.mean(axis=0)),
+        sensitivity=tuple(Resampled(values, patients).estimate for values in at_rates),
+        mean=mean.estimate,
+        drawn=mean,
         scans=len(scans),
         nodules=sum(len(scan.nodules) for scan in scans),
     )
 
 
-def _found(scan: Scan) -> list[float]:
-    """Returns the highest score of each nodule's marks; nothing for one that none hits."""
+def _best(scan: Scan) -> list[float]:
+    """Returns the highest score of each nodule's marks, minus infinity for one that none hits."""
     scores = [[mark.score for mark in scan.marks if nodule in mark.hits] for nodule in scan.nodules]
-    return [max(own) for own in scores if own]
+    return [max(own, default=-np.inf) for own in scores]
 
 
-def _events(by_scan: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns all scores (E,) and which scan each is of (E,)."""
-    scores = np.array([score for own in by_scan for score in own], float)
-    return scores, np.repeat(np.arange(len(by_scan)), [len(own) for own in by_scan])
+def _false(scan: Scan) -> list[float]:
+    return [mark.score for mark in scan.marks if not mark.hits]
 
 
 def _from(scores: np.ndarray, weights: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from wsns.evaluation.bootstrap import Estimate, estimate, patient_weights
+from wsns.evaluation.bootstrap import Estimate, means
 from wsns.evaluation.cases import Case
 from wsns.evaluation.causes import GOOD
+from wsns.evaluation.drawn import Drawn
 from wsns.evaluation.findings import NEAR_MM
-from wsns.evaluation.metrics import ratio
 
 SOLID = 4.0
 """Median of the readers' texture scores from which on a nodule is solid; below it is subsolid."""
@@ -55,30 +55,19 @@ class GroupRow:
     figures: Mapping[str, Estimate]
 
 
-def group_rows(cases: Sequence[Case], *, draws: int, seed: int) -> list[GroupRow]:
-    """Returns every method's figures over every group that has a slice, from slices with one nodule.
-
-    Args:
-        cases: of one or more methods.
-        draws: of patients, behind each interval; the same for all methods and groups.
-        seed: of the draws.
-    """
-    names = sorted({case.patient for case in cases})
-    patient = {name: number for number, name in enumerate(names)}
-    weights = patient_weights(len(names), draws=draws, seed=seed)
+def group_rows(drawn: Drawn) -> list[GroupRow]:
+    """Returns every method's figures over every group that has a slice, from slices with one nodule."""
     rows = []
-    for method in dict.fromkeys(case.method for case in cases):
-        own = [case for case in cases if case.method == method and case.nodules == 1]
+    for method, cases in drawn.cases.items():
         for group, belongs in GROUPS.items():
-            if chosen := [case for case in own if belongs(case)]:
-                figures = {name: _mean(chosen, value, patient, weights) for name, value in MEASURES.items()}
+            chosen = [n for n, case in enumerate(cases) if case.nodules == 1 and belongs(case)]
+            if chosen:
+                own, weights = [cases[n] for n in chosen], drawn.weights[:, chosen]
+                figures = {name: _mean(own, value, weights) for name, value in MEASURES.items()}
                 rows.append(GroupRow(method, group, len(chosen), figures))
     return rows
 
 
-def _mean(cases: Sequence[Case], value: Value, patient: Mapping[str, int], weights: np.ndarray) -> Estimate:
-    pairs = [(patient[case.patient], found) for case in cases if (found := value(case)) is not None]
-    rows, values = np.array([row for row, _ in pairs], int), np.array([found for _, found in pairs], float)
-    number = len(patient)
-    sums = np.bincount(rows, values, minlength=number), np.bincount(rows, minlength=number)
-    return estimate(ratio(weights @ sums[0], weights @ sums[1]))
+def _mean(cases: Sequence[Case], value: Value, weights: np.ndarray) -> Estimate:
+    found = np.array([value(case) for case in cases], float)
+    return means(found, np.array([case.patient for case in cases]), weights).estimate

@@ -5,6 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+STANDS_ON = {
+    **dict.fromkeys(("tpr", "fpr_nodule", "dice", "dice_sd", "sensitivity"), "positives"),
+    **dict.fromkeys(("tp_dice", "tp_dice_sd", "tp_doa", "tp_doa_sd"), "true"),
+    "fpr": "negatives",
+}
+"""Which slices each of `table_figures` is a figure of."""
 FIGURES = ("tpr", "fpr", "fpr_nodule", "dice", "dice_sd", "tp_dice", "tp_dice_sd", "tp_doa", "tp_doa_sd")
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from wsns.errors import InputError
-from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate
+from wsns.evaluation.bootstrap import DRAWS, Estimate
 from wsns.evaluation.cases import WEAK, Case
 from wsns.evaluation.differences import Difference, differences
-from wsns.evaluation.drawn import Figures, classifier_rows, draw
+from wsns.evaluation.drawn import Drawn, Figures, classifier_rows, draw
 
 TOLERANCE = 1e-6
 
@@ -83,7 +83,8 @@ class Table:
     """Table 1 and what belongs beside it.
 
     `differences` are paired over patients. `crowded` counts the slices with more than two nodules, which stand in no
-    line but the classifiers', which judge by `threshold`.
+    line but the classifiers', which judge by `threshold`; `unreachable` those whose nodules lie wholly outside the
+    crop, which stand in no line at all.
     """
 
     rows: tuple[Row, ...]
@@ -96,6 +97,7 @@ class Table:
     positives: int
     negatives: int
     crowded: int
+    unreachable: int = 0
 
 
 def table1(
@@ -115,18 +117,23 @@ def table1(
         cases: one per slice and method; every method must hold the same slices.
         effort: voxels and slices of the whole data set, which the cases of the test split don't tell.
         threshold: score from which on a classifier sees a nodule; the 1-GAP classifier's decides detection.
-        draws: of patients, behind each interval.
+        draws: behind each interval.
         seed: of the bootstrap.
 
     Raises:
         InputError: if there is no case, the methods hold different slices, or an identity is broken.
     """
     drawn = draw(cases, threshold=threshold, draws=draws, seed=seed)
+    return table_of(drawn, threshold=threshold, effort=effort)
+
+
+def table_of(drawn: Drawn, *, threshold: float, effort: Effort | None = None) -> Table:
+    """Returns Table 1 of cases whose figures are drawn, see `table1`."""
     any_rows = next(iter(drawn.cases.values()))
     ones = sum(case.nodules == 1 for case in any_rows)
     table = Table(
         rows=tuple(
-            Row(method, ones, **{name: estimate(values) for name, values in figures.items()})
+            Row(method, ones, **{name: own.estimate for name, own in figures.items()})
             for method, figures in drawn.methods.items()
         ),
         classifiers=tuple(
@@ -140,6 +147,7 @@ def table1(
         positives=ones,
         negatives=sum(case.label == 0 for case in any_rows),
         crowded=sum(case.nodules > 2 for case in any_rows),
+        unreachable=drawn.unreachable,
     )
     check_identities(table)
     return table
@@ -190,7 +198,7 @@ def _identities(table: Table) -> Iterator[tuple[int, str, float, float]]:
 
 def _classifier(model: str, rows: Sequence[Case], figures: Figures) -> Classifier:
     positives = sum(case.label for case in rows)
-    estimates = {name: estimate(values) for name, values in figures.items()}
+    estimates = {name: own.estimate for name, own in figures.items()}
     return Classifier(model, positives, len(rows) - positives, **estimates)
 
 

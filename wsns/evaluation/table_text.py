@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from wsns import paper
-from wsns.evaluation.bootstrap import Estimate
+from wsns.evaluation.bootstrap import FEWEST, TOO_FEW, Estimate
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.differences import COMPARED
 from wsns.evaluation.metrics import FIGURES
@@ -85,16 +85,24 @@ def basis(table: Table) -> str:
 def remarks(table: Table) -> list[str]:
     """Returns what a reader must know to read the table, one sentence or two each."""
     said = [
-        "Mean ± SD over slices; below it the 95 % interval by bootstrap over patients.",
+        "Mean ± SD over slices; below it the 95 % interval: bootstrap over patients and their nodules.",
         "A miss counts as Dice 0; TP: declared a nodule slice, and the result overlaps the consensus.",
         "FPR is that of the 1-GAP classifier in all weak rows: it decides which slices are nodule slices.",
     ]
     if table.patients < FEW_PATIENTS:
-        count = "One patient gives no interval" if table.patients < 2 else f"Only {table.patients} patients"
-        said.append(f"{count}: the path is real, but the figures are no result.")
+        said.append(f"{few_patients(table.patients)}: the path is real, but the figures are no result.")
+    if table.unreachable:
+        lie = "slice whose nodule lies" if table.unreachable == 1 else "slices whose nodules lie"
+        said.append(f"Left out: {table.unreachable:,} {lie} wholly outside the crop.")
     if table.crowded:
         said.append(f"{table.crowded:,} slices with more than two nodules are left out.")
     return said
+
+
+def few_patients(patients: int) -> str:
+    """Returns in words how few they are, and that there is no interval where they are fewer than one needs."""
+    count = f"Only {patients} {'patient' if patients == 1 else 'patients'}"
+    return f"{count}, {TOO_FEW}" if patients < FEWEST else count
 
 
 def classifier_lines(table: Table) -> list[tuple[str, str, str, str, str]]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from wsns.evaluation.bootstrap import Estimate, estimate, nested_weights
-from wsns.evaluation.classifier import rates
+from wsns.evaluation.bootstrap import Estimate, Resampled, count, means, nested_weights
+from wsns.evaluation.classifier import auc
 from wsns.evaluation.findings import NEAR_MM
-from wsns.evaluation.metrics import ratio
 from wsns.evaluation.scan_names import scan_names
 
 TWIN, REAL = "twin", "real"
@@ -93,7 +92,7 @@ def measure(readings: Sequence[Reading], *, draws: int, seed: int) -> list[Line]
     `auc` and `accuracy` (at 0.5) are over all slices, `fpr` (at 0.5) over those without a nodule, `hit` and `chance`
     over those with one; `nodule_hit` is the share of nodules that are hit in their largest slice. The lungs' area alone
     stands for a method without a network.
-    There is no interval where all nodules are of one patient.
+    A figure of too few patients has no interval.
 
     Args:
         readings: of one or both places; all methods and seeds of a place hold the same slices.
@@ -107,8 +106,7 @@ def measure(readings: Sequence[Reading], *, draws: int, seed: int) -> list[Line]
         weights = _weights(slices, draws, seed)
         for group, member in _groups(slices).items():
             members = np.flatnonzero(member)
-            several = len({slices[n].patient for n in members if slices[n].label}) > 1
-            drawn = (weights if several else weights[:1])[:, members]
+            drawn = weights[:, members]
             for method, seeds in methods.items():
                 chosen = [[rows[n] for n in members] for rows in seeds]
                 lines.append(_line(method, group, chosen, drawn))
@@ -152,7 +150,7 @@ def _weights(slices: Sequence[Reading], draws: int, seed: int) -> np.ndarray:
     ]
     number = {unit: n for n, unit in enumerate(dict.fromkeys(units))}
     return nested_weights(
-        np.array([row.patient for row in slices]),
+        _patients(slices),
         np.array([row.label for row in slices]),
         np.array([number[unit] for unit in units]),
         draws=draws,
@@ -182,7 +180,7 @@ def _line(method: str, group: str, seeds: Sequence[Sequence[Reading]], weights: 
 
 
 def _area_line(group: str, rows: Sequence[Reading], weights: np.ndarray) -> Line:
-    area = _auc(np.array([row.lung_area_mm2 for row in rows]), _labels(rows), weights)
+    area = _auc(rows, np.array([row.lung_area_mm2 for row in rows]), weights)
     return _counted(LUNG_AREA, group, (), rows, {"auc": _over_seeds([area])})
 
 
@@ -203,34 +201,35 @@ def _counted(
     )
 
 
-def _over_seeds(values: Sequence[np.ndarray]) -> Figure:
-    """Returns the mean over seeds of a figure's values (1 + draws,)."""
-    return Figure(estimate(np.mean(values, axis=0)), tuple(float(own[0]) for own in values))
+def _over_seeds(seeds: Sequence[Resampled]) -> Figure:
+    """Returns the mean over seeds of a figure."""
+    mean = Resampled(np.mean([own.values for own in seeds], axis=0), min(own.patients for own in seeds))
+    return Figure(mean.estimate, tuple(float(own.values[0]) for own in seeds))
 
 
-def _figures(rows: Sequence[Reading], weights: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _figures(rows: Sequence[Reading], weights: np.ndarray) -> Iterator[tuple[str, Resampled]]:
     label, score = _labels(rows), np.array([row.probability for row in rows])
+    patient = _patients(rows)
     hits = np.array([math.nan if row.hit is None else row.hit for row in rows])
     chance = np.array([math.nan if row.chance is None else row.chance for row in rows])
     largest = {id(row) for row in largest_slices(rows).values()}
-    yield "auc", _auc(score, label, weights)
-    yield "accuracy", _mean(((score >= THRESHOLD) == label).astype(float), weights)
-    yield "fpr", _mean(np.where(label, math.nan, score >= THRESHOLD), weights)
-    yield "hit", _mean(hits, weights)
-    yield "chance", _mean(chance, weights)
-    yield "nodule_hit", _mean(np.where([id(row) in largest for row in rows], hits, math.nan), weights)
+    of_largest = np.where([id(row) in largest for row in rows], hits, math.nan)
+    yield "auc", _auc(rows, score, weights)
+    yield "accuracy", means(((score >= THRESHOLD) == label).astype(float), patient, weights)
+    yield "fpr", means(np.where(label, math.nan, score >= THRESHOLD), patient, weights)
+    yield "hit", means(hits, patient, weights)
+    yield "chance", means(chance, patient, weights)
+    yield "nodule_hit", means(of_largest, patient, weights)
 
 
 def _labels(rows: Sequence[Reading]) -> np.ndarray:
     return np.array([row.label for row in rows], bool)
 
 
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the weighted means (1 + draws,) of those values (N,) that are not NaN."""
-    known = np.isfinite(values)
-    return ratio(weights[:, known] @ values[known], weights[:, known].sum(axis=1))
+def _patients(rows: Sequence[Reading]) -> np.ndarray:
+    return np.array([row.patient for row in rows])
 
 
-def _auc(score: np.ndarray, label: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    true, false = rates(score, label, weights)
-    return np.trapezoid(true, false, axis=1)
+def _auc(rows: Sequence[Reading], score: np.ndarray, weights: np.ndarray) -> Resampled:
+    label, patient = _labels(rows), _patients(rows)
+    return Resampled(auc(score, label, weights), min(count(patient, label), count(patient, ~label)))

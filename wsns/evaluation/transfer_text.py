@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from wsns.evaluation.bootstrap import FEWEST, TOO_FEW
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.plain_tables import markdown_table, text_table
 from wsns.evaluation.table_text import FEW_PATIENTS, interval, number
@@ -47,8 +48,8 @@ def remarks(lines: Sequence[Line], start: str) -> list[str]:
         "“start” is the network before any training on slices, “random” one of random numbers; lung area: the AUC of "
         "the lungs' area in the slice, larger for a nodule, without any network.",
         f"{_figures_of(seeds)} Intervals: 95 %, bootstrap of two stages, patients and within a patient its nodules "
-        "and its slices without one, with the same draws for all methods and seeds; none where all nodules are of "
-        "one patient.",
+        "and its slices without one, with the same draws for all methods and seeds; none where fewer than "
+        f"{FEWEST} patients stand behind a figure: {TOO_FEW}.",
     ]
     if real.patients < FEW_PATIENTS:
         said.append(

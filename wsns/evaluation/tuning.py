@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wsns.evaluation.bootstrap import DRAWS, Estimate, estimate, patient_weights
+from wsns.evaluation.bootstrap import DRAWS, Estimate, Resampled, nested_weights
 from wsns.evaluation.metrics import dice
 from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
@@ -66,6 +66,7 @@ def search(
     fields: Mapping[str, Sequence[Any]],
     score: Callable[[Sequence[Options]], np.ndarray],
     patients: Sequence[str],
+    nodules: Sequence[str],
     *,
     least: float = 0.0,
     draws: int = DRAWS,
@@ -78,27 +79,29 @@ def search(
         fields: the values to try besides.
         score: of K options the Dice (K, N) on N slices.
         patients: (N,), whose slice each is.
+        nodules: (N,), what slices are drawn together.
         least: a value replaces the one held only where it raises the mean Dice by more than this.
-        draws: of patients, behind each interval.
+        draws: behind each interval.
         seed: of the draws.
 
     Yields:
         A trial for each value of each field, the one held before first. The chosen ones, together, are the result.
     """
-    names, rows = np.unique(np.asarray(patients), return_inverse=True)
-    weights = patient_weights(len(names), draws=draws, seed=seed)[:, rows]
+    number, kind = len(set(patients)), np.zeros(len(patients))
+    weights = nested_weights(np.array(patients), kind, np.array(nodules), draws=draws, seed=seed)
     total = weights.sum(axis=1)
     for field, values in fields.items():
         held = getattr(start, field)
         tried = [held, *(value for value in values if value != held)]
         options = [dataclasses.replace(start, **{field: value}) for value in tried]
-        means = score(options) @ weights.T / total
-        best = int(np.argmax(means[:, 0]))
-        if means[best, 0] <= means[0, 0] + least:
+        found = score(options) @ weights.T / total
+        means = [Resampled(own, number) for own in found]
+        best = int(np.argmax(found[:, 0]))
+        if found[best, 0] <= found[0, 0] + least:
             best = 0
-        for number, value in enumerate(tried):
-            gain = estimate(means[number] - means[0])
-            yield Trial(field, value, estimate(means[number]), gain, number == best)
+        for row, value in enumerate(tried):
+            gain = (means[row] - means[0]).estimate
+            yield Trial(field, value, means[row].estimate, gain, row == best)
         start = options[best]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from wsns import paper
 from wsns.evaluation import beyond_text
 from wsns.evaluation.beyond import Beyond, Whole
+from wsns.evaluation.bootstrap import FEWEST, TOO_FEW
 from wsns.evaluation.cases import FINE
 from wsns.evaluation.causes import CAUSES, GOOD
 from wsns.evaluation.classifier import Curves
@@ -24,7 +25,10 @@ CLASSIFIER = {
     "Brier score": "Brier score",
     "calibration error": "Calibration error",
 }
-BELOW = "Below a figure its 95 % interval over patients, if there are several."
+BELOW = (
+    f"Below a figure its 95 % interval over patients and what is in them; fewer than {FEWEST} patients behind it are "
+    f"{TOO_FEW}."
+)
 
 
 def classification(table: Table, found: Beyond) -> str:
@@ -58,6 +62,7 @@ def whole_scans(whole: Whole | None) -> str:
                 f"{first.nodules:,} nodules, {share:.1f} % of them with a nodule. {whole.left_out:,} more were not "
                 "read: the lungs don't reach there, or some reader drew there, but not as many as must agree. In each "
                 "slice one nodule is sought, as nothing is known beforehand."
+                + _unreachable(whole.unreachable)
             ),
             markup.table(
                 f"Slice classifiers on whole scans, at a score of {table.threshold:g}. {BELOW}",
@@ -77,8 +82,8 @@ def whole_scans(whole: Whole | None) -> str:
             ),
             markup.table(
                 "FROC: share of nodules found at so many false marks per scan. A mark is a connected result over "
-                "slices and scores as its best slice; where a curve ends earlier, its last value stands. "
-                + BELOW,
+                "slices and scores as the best of them, by the score named among the choices; where a curve ends "
+                "earlier, its last value stands. " + BELOW,
                 ("Method", *rates, "Mean of these"),
                 [
                     (method, *(with_interval(value, 2) for value in (*found.sensitivity, found.mean)))
@@ -88,6 +93,13 @@ def whole_scans(whole: Whole | None) -> str:
             terms.explain("FROC", "mark"),
         ]
     )
+
+
+def _unreachable(nodules: int) -> str:
+    if not nodules:
+        return ""
+    lie = "nodule lies" if nodules == 1 else "nodules lie"
+    return f" Left out: {nodules:,} {lie} wholly outside the crop."
 
 
 def localisation(found: Beyond) -> str:

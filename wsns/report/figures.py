@@ -90,9 +90,9 @@ def choose_gallery(cases: Sequence[Case], method: str, count: int) -> dict[str, 
 def choose_failures(cases: Sequence[Case], method: str, count: int) -> dict[str, list[Case]]:
     """Returns, for each cause of failure that occurs, the slices of the largest nodules, `count` at most.
 
-    Slices of other patients come first: those of one resemble each other.
+    Slices of other patients come first: those of one resemble each other. What the crop leaves out is no failure.
     """
-    rows = [case for case in cases if case.method == method and case.nodules == 1]
+    rows = [case for case in cases if case.method == method and case.nodules == 1 and case.reachable]
     chosen = {}
     for name in list(CAUSES)[1:]:
         own = sorted(

@@ -38,16 +38,17 @@ SPLITS = {"train": ("#0072B2", "solid"), "validation": ("#D55E00", "dashed")}
 def figure3(cases: Sequence[Case]) -> Figure:
     """Draws TP Dice and TP DOA against the nodule's diameter, mean ± SD, coarse above and fine below.
 
-    The diameter is that of the disc with the area of the consensus in the slice. True positives among the
-    slices with one nodule, whose number (found or missed) stands under each bin. In grey, beside Dice, the readers' own
-    with the consensus, over all slices of the bin.
+    The diameter is that of the disc with the area of the consensus in the slice. Under each bin stand the slices
+    with one nodule, found or missed, and of them the true positives, of which the means are: each method's, or once if
+    all have as many. In grey, beside Dice, the readers' own with the consensus, over all slices of the bin.
     """
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     grid = figure.subplots(2, 2, sharey="col")
     for panels, (name, methods) in zip(
         grid, (("coarse", COARSE), ("fine, U-Net", (*FINE, "U-Net"))), strict=True
     ):
-        shown = [method for method in METHODS if method in methods]
+        there = {case.method for case in cases}
+        shown = [method for method in METHODS if method in methods and method in there]
         for axes, quantity in zip(panels, ("TP Dice", "TP DOA, mm²"), strict=True):
             _against_size(axes, cases, shown, quantity)
             axes.set_title(f"{quantity}, {name}", fontsize=10)
@@ -102,11 +103,14 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def _against_size(axes: Axes, cases: Sequence[Case], methods: Sequence[str], quantity: str) -> None:
-    counts = np.zeros(len(BINS_MM) - 1, int)
+    counts, hits = np.zeros(len(BINS_MM) - 1, int), []
     for place, method in enumerate(methods):
         rows = [case for case in cases if case.method == method and case.nodules == 1]
-        counts = np.histogram([case.diameter_mm or 0 for case in rows], BINS_MM)[0]
         true = [case for case in rows if case.tp]
+        counts, found = (
+            np.histogram([case.diameter_mm or 0 for case in own], BINS_MM)[0] for own in (rows, true)
+        )
+        hits.append(found)
         mean, deviation = binned(true, quantity)
         model = method.split()[0]
         at = np.arange(len(mean)) + (place - (len(methods) - 1) / 2) * 0.14
@@ -117,10 +121,14 @@ def _against_size(axes: Axes, cases: Sequence[Case], methods: Sequence[str], qua
     if quantity == "TP Dice" and methods:
         _readers(axes, [case for case in cases if case.method == methods[0] and case.reader_dice is not None])
     names = [_bin_name(low, high) for low, high in itertools.pairwise(BINS_MM)]
-    axes.set_xticks(range(len(names)), [f"{name}\nn = {n}" for name, n in zip(names, counts, strict=True)])
+    under = [_hits([found[n] for found in hits]) for n in range(len(names))]
+    labels = [f"{name}\nn = {n}\nTP {own}" for name, n, own in zip(names, counts, under, strict=True)]
+    axes.set_xticks(range(len(names)), labels)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.tick_params(labelsize=8)
-    axes.set_xlabel("diameter, mm; n slices with one nodule", fontsize=9)
+    axes.set_xlabel(
+        "diameter, mm; n slices with one nodule; true positives (TP) in the key's order", fontsize=9
+    )
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)
     if quantity == "TP Dice":
@@ -155,6 +163,11 @@ def binned(true: Sequence[Case], quantity: str) -> tuple[np.ndarray, np.ndarray]
     groups = [values[which == number] for number in range(len(BINS_MM) - 1)]
     mean = np.array([group.mean() if group.size else np.nan for group in groups])
     return mean, np.array([group.std() if group.size else np.nan for group in groups])
+
+
+def _hits(counts: Sequence[int]) -> str:
+    """Returns each method's count, or the one that all have: the rows of one classifier often find the same slices."""
+    return "·".join(map(str, counts if len(set(counts)) > 1 else counts[:1])) or "0"
 
 
 def _bin_name(low: float, high: float) -> str:

@@ -6,11 +6,17 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wsns.evaluation.findings import NEAR_MM
+from wsns.evaluation.mark_scores import SCORES
 from wsns.training.faults import words
 
 
-def choices(config: ConfigDict) -> list[tuple[str, str]]:
-    """Returns what was chosen where the paper is silent, as this run has it."""
+def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+    """Returns what was chosen where the paper is silent, as this run has it.
+
+    Args:
+        config: of the run.
+        accounting: of its records, for what the readers' consensus comes to.
+    """
     segment, model = config.segment, config.model
     return [
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, {_channels(config)}"),
@@ -54,7 +60,8 @@ def choices(config: ConfigDict) -> list[tuple[str, str]]:
                      "the others (mean Dice) and mean HU gradient along it",
                      "eq4": "the candidate of greatest change (Eq. 4)"}[segment.outline]),
         ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
-        ("Reference", _reading(config.data)),
+        ("Reference", _reading(config.data) + _of_two(config.data, accounting or {})),
+        ("Score of a mark in a whole scan", SCORES[config.scans.score]),
         ("Negatives", "as many as positives, without any reader's mark; nodules under 3 mm can't be excluded"),
     ]  # fmt: skip
 
@@ -89,6 +96,18 @@ def _reading(data: ConfigDict) -> str:
     if data.one_scan_per_patient:
         parts.append("; one scan per patient")
     return ", ".join(parts).replace(", ;", ";")
+
+
+def _of_two(data: ConfigDict, accounting: Mapping[str, Any]) -> str:
+    """Returns how often STAPLE of two readers is no compromise but their intersection."""
+    number = accounting.get("nodules_of_two_readers")
+    if not number or data.consensus != "staple":
+        return ""
+    same = accounting["nodules_of_two_readers_as_intersection"]
+    return (
+        f". Of two readers STAPLE often is just what both drew, their intersection: here of {same:,} of the {number:,} "
+        f"nodules that two readers marked ({100 * same / number:.0f} %)"
+    )
 
 
 def notes(config: ConfigDict) -> list[str]:

@@ -69,8 +69,8 @@ def write_report(
 
 
 def _whole(config: ConfigDict, workdir: pathlib.Path) -> Whole:
-    cases, marked, left_out = scans.read(workdir / "scans")
-    return whole_scans(cases, marked, left_out, **_settings(config))
+    cases, marked, left_out, beyond_crop = scans.read(workdir / "scans")
+    return whole_scans(cases, marked, left_out, beyond_crop, **_settings(config))
 
 
 def _settings(config: ConfigDict) -> dict[str, Any]:
@@ -83,7 +83,9 @@ def _write(
     accounting = files.read_json(workdir / "records" / "accounting.json")
     rows = files.read_rows(workdir / "records" / "slices.csv")
     effort = Effort(sum(int(row["voxels"]) for row in rows), len(rows))
-    run = Run(workdir, config, records.load(workdir / "records", "test"), cases)
+    run = Run(
+        workdir, config, records.load(workdir / "records", "test"), [case for case in cases if case.reachable]
+    )
     table = table1(cases, effort=effort, **_settings(config))
     found = beyond(cases, whole, **_settings(config))
     source = accounting["source"]
@@ -101,7 +103,7 @@ def _write(
         beyond=found,
         pictures=pictures.draw(run, found),
         learned=learned.learned(config, workdir),
-        choices=choices.choices(config),
+        choices=choices.choices(config, accounting),
         notes=choices.notes(config) + choices.training_notes(logs),
         config=files.read_json(workdir / "config.json"),
         environment=files.read_json(workdir / "environment.json"),

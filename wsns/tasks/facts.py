@@ -42,6 +42,11 @@ def account(
         "slices_with_more_nodules_left_out": sum(scan.too_many for scan in facts),
         "negatives_missing": sum(scan.positives - scan.negatives for scan in facts),
         "consensus_empty_used_overlap": sum(scan.fallbacks for scan in facts),
+        "nodules_of_two_readers": sum(scan.of_two for scan in facts),
+        "nodules_of_two_readers_as_intersection": sum(scan.as_intersection for scan in facts),
+        "positive_slices_outside_crop": sum(
+            0 < row["voxels"] == row["outside_crop"] for row in rows if row["label"]
+        ),
         "voxels": sum(scan.voxels for scan in facts),
         "voxels_outside_crop": sum(scan.outside_crop for scan in facts),
         "voxels_outside_hull": sum(scan.outside_hull for scan in facts),

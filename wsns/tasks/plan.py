@@ -115,12 +115,12 @@ def _survey(config: ConfigDict, workdir: pathlib.Path) -> tuple[Counts, Callable
         return found, functools.partial(_from_records, built)
     # Only here: a machine that has the records may lack what they were made with.
     from wsns.data.records.plan import make_plan, options
-    from wsns.tasks.scan_search import choose_test_scans
+    from wsns.tasks.scan_search import choose_scans
 
     choice = options(config.data)
     made = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
     some = "test" in made.parts.values()
-    tested = choose_test_scans(made, config.scans.most, config.data.seed) if some else []
+    tested = choose_scans(made, config.scans.most, config.data.seed) if some else []
     return counts.of_plan(made, tested), functools.partial(_from_twin, made, choice)
 
 

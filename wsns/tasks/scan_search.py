@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from wsns.data.records.plan import options as data_options
 from wsns.data.records.slices import Slices
 from wsns.data.records.workers import read_whole
 from wsns.errors import InputError
-from wsns.evaluation.cases import write_cases
+from wsns.evaluation.cases import Case, write_cases
+from wsns.evaluation.mark_scores import SCORES, result_scores
 from wsns.evaluation.marks import Mark, find_marks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
@@ -28,17 +29,19 @@ from wsns.tasks.scans import MARKS, SCANS
 from wsns.tasks.trained import load_trained, method_input, weak_networks
 
 
-def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Searches the test scans that have no folder yet and returns the folders of all.
+def search(
+    config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path, split: str = "test"
+) -> list[pathlib.Path]:
+    """Searches the scans of a split that have no folder yet and returns the folders of all.
 
     A scan that can't be used is left out with a word: records and table, which don't hold it, stand without it.
 
     Raises:
-        InputError: if the archive is not as it must be, or no test scan can be used.
+        InputError: if the archive is not as it must be, or no scan of the split can be used.
     """
     choice = data_options(config.data)
     plan = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
-    chosen = choose_test_scans(plan, config.scans.most, config.data.seed)
+    chosen = choose_scans(plan, config.scans.most, config.data.seed, split)
     todo = [scan for scan in chosen if not _folder(folder, scan).exists()]
     trained = {name: of for name, of in load_trained(config, workdir).items() if name != "unet"}
     options = dataclasses.replace(Options(**config.segment.to_dict()), detect=config.scans.detect)
@@ -57,29 +60,31 @@ def search(config: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> l
             # Nothing of a whole scan is known beforehand: one nodule per slice is sought.
             whole = method_input(slices, config.model.channels)._replace(counts=np.ones(len(slices), int))
             results = segment_slices(whole, networks, screen, options, ahead=ahead, each=each)
-            _write(_folder(folder, scan), scan, slices, results, options, config.segment.detect)
+            _write(_folder(folder, scan), scan, slices, results, options, config)
             shown.update(1)
     found = [own for scan in chosen if (own := _folder(folder, scan)).exists()]
     if not found:
-        raise InputError(f"none of the {len(chosen)} test scans can be searched whole: see the reasons above")
+        raise InputError(
+            f"none of the {len(chosen)} {split} scans can be searched whole: see the reasons above"
+        )
     if missing := len(chosen) - len(found):
         print(
-            f"scans: {missing} of {len(chosen)} test scans can't be used and are left out; the reasons stand above"
+            f"scans: {missing} of {len(chosen)} {split} scans can't be used and are left out; the reasons stand above"
         )
     return found
 
 
-def choose_test_scans(plan: Plan, most: int, seed: int) -> list[Scan]:
-    """Returns the test patients' scans, at most so many, drawn at random.
+def choose_scans(plan: Plan, most: int, seed: int, split: str = "test") -> list[Scan]:
+    """Returns the scans of a split's patients, at most so many, drawn at random.
 
     Raises:
         InputError: if there is none.
     """
-    test = [scan for scan in plan.scans.values() if plan.parts[scan.patient] == "test"]
-    if not test:
-        raise InputError("no patient stands in the test split: take more scans (config.data.max_scans)")
-    order = np.random.default_rng([seed, 0x5CA7]).permutation(len(test))
-    return [test[n] for n in sorted(order[:most])]
+    found = [scan for scan in plan.scans.values() if plan.parts[scan.patient] == split]
+    if not found:
+        raise InputError(f"no patient stands in the {split} split: take more scans (config.data.max_scans)")
+    order = np.random.default_rng([seed, 0x5CA7]).permutation(len(found))
+    return [found[n] for n in sorted(order[:most])]
 
 
 def _folder(folder: pathlib.Path, scan: Scan) -> pathlib.Path:
@@ -92,32 +97,35 @@ def _write(
     slices: Slices,
     results: Iterator[SliceResult],
     options: Options,
-    detect: float,
+    config: ConfigDict,
 ) -> None:
     """Writes one scan's cases, marks and counts to a folder that appears when it is complete."""
-    cases, scores = [], []
+    cases: list[Case] = []
     masks: dict[int, list[np.ndarray]] = {}
+    scores: dict[int, list[dict[str, float]]] = {}
     for n, result in enumerate(results):
-        cases += weak_cases(slices, n, result, "fine", options, detect)
-        scores.append(result.probabilities[1])
+        cases += weak_cases(slices, n, result, "fine", options, config.segment.detect)
         for gaps in result.probabilities:
             masks.setdefault(gaps, []).append(result.fine(gaps))
+            scores.setdefault(gaps, []).append(result_scores(result, gaps))
     numbers = np.stack([np.append(0, own)[image] for own, image in zip(slices.cluster, slices.nodules)])
     find = functools.partial(
-        find_marks, scores=np.array(scores), nodules=numbers, index=slices.slice_index, z=slices.z,
+        find_marks, ranks=config.scans.score, nodules=numbers, index=slices.slice_index, z=slices.z,
         spacing=float(slices.spacing[0]),
     )  # fmt: skip
     name = {"patient": scan.patient, "series": scan.series}
     rows = [
         name | {"method": f"{gaps}-GAP fine"} | _mark_row(mark)
         for gaps, own in sorted(masks.items())
-        for mark in find(np.stack(own))
+        for mark in find(np.stack(own), _stacked(scores[gaps]))
     ]
-    nodules = sorted({int(number) for number in slices.cluster.ravel() if number})
+    nodules = sorted({int(number) for number in np.unique(numbers) if number})
+    drawn = {int(number) for number in slices.cluster.ravel() if number}
     fact = {
         "slices": len(slices),
         "left_out": len(scan.z) - len(slices),
         "nodules": " ".join(map(str, nodules)),
+        "unreachable": len(drawn.difference(nodules)),
     }
     with files.appearing(folder) as partial:
         write_cases(partial / "cases.csv", cases)
@@ -125,5 +133,10 @@ def _write(
         files.write_rows(partial / "scans.csv", SCANS, [name | fact])
 
 
+def _stacked(scores: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    """Returns slices' scores by name (N,), minus infinity where nothing was found."""
+    return {name: np.array([own.get(name, -np.inf) for own in scores]) for name in SCORES}
+
+
 def _mark_row(mark: Mark) -> dict[str, Any]:
-    return dataclasses.asdict(mark) | {"hits": " ".join(map(str, mark.hits))}
+    return dataclasses.asdict(mark) | dict(mark.scores) | {"hits": " ".join(map(str, mark.hits))}

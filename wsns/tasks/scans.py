@@ -5,7 +5,7 @@ Leaves `scans/`: one folder per scan, complete or not there, and `cases.csv`, `m
 
 import importlib.util
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -14,12 +14,13 @@ from wsns import workdir as files
 from wsns.errors import InputError
 from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
 from wsns.evaluation.froc import Scan
+from wsns.evaluation.mark_scores import SCORES
 from wsns.evaluation.marks import Mark
 from wsns.tasks import train
 from wsns.tasks.thresholds import result_fields
 
-MARKS = ("patient", "series", "method", "score", "z", "slices", "area_mm2", "hits")
-SCANS = ("patient", "series", "slices", "left_out", "nodules")
+MARKS = ("patient", "series", "method", "score", "z", "slices", "area_mm2", "hits", *SCORES)
+SCANS = ("patient", "series", "slices", "left_out", "nodules", "unreachable")
 NEEDED = ("SimpleITK", "pylidc")
 """What only the data stage stands on: a machine that trains and segments may lack it."""
 
@@ -41,13 +42,17 @@ def scans(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> No
     from wsns.tasks.scan_search import search
 
     folder = workdir / "scans"
-    stamps.begin("scans", inputs(config, workdir), folder)
+    begun = inputs(config, workdir)
+    # Another score only ranks anew what was found.
+    del begun["scans"]["score"]
+    stamps.begin("scans", begun, folder)
     parts = search(config, workdir, folder)
     write_cases(folder / "cases.csv", [case for part in parts for case in read_cases(part / "cases.csv")])
     for name, columns in (("marks.csv", MARKS), ("scans.csv", SCANS)):
-        files.write_rows(
-            folder / name, columns, [row for part in parts for row in files.read_rows(part / name)]
-        )
+        rows = [row for part in parts for row in files.read_rows(part / name)]
+        if name == "marks.csv":
+            rows = [row | {"score": row[config.scans.score]} for row in rows]
+        files.write_rows(folder / name, columns, rows)
     stamps.mark_done("scans", inputs(config, workdir))
 
 
@@ -58,12 +63,14 @@ def inputs(config: ConfigDict, workdir: pathlib.Path) -> dict[str, Any]:
         "models": {name: train.inputs(config, workdir, name) for name in names},
         "segment": result_fields(config),
         "scans": config.scans.to_dict(),
-        "columns": COLUMNS,
+        "columns": [*COLUMNS, *MARKS, *SCANS],
     }
 
 
-def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int]:
-    """Returns the cases of all slices, by method the scans with their marks, and how many slices were left out.
+def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int, int]:
+    """Returns the cases of all slices and by method the scans with their marks, and of what is left out how many.
+
+    Slices that were not read, and nodules that lie wholly outside the crop.
 
     Raises:
         InputError: if a file is missing or damaged.
@@ -71,22 +78,30 @@ def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int]:
     cases = read_cases(folder / "cases.csv")
     try:
         rows, found = files.read_rows(folder / "scans.csv"), files.read_rows(folder / "marks.csv")
-        marks: dict[tuple[str, str], list[Mark]] = {}
-        for row in found:
-            marks.setdefault((row["series"], row["method"]), []).append(_mark(row))
-        by_method = {
-            method: [
-                Scan(row["patient"], _numbers(row["nodules"]), marks.get((row["series"], method), []))
-                for row in rows
-            ]
-            for method in dict.fromkeys(case.method for case in cases)
-        }
-        return cases, by_method, sum(int(row["left_out"]) for row in rows)
+        by_method = with_marks(rows, found, list(dict.fromkeys(case.method for case in cases)))
+        slices, nodules = (sum(int(row[name]) for row in rows) for name in ("left_out", "unreachable"))
+        return cases, by_method, slices, nodules
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder}: scans.csv or marks.csv is missing or damaged ({error!r}): remove "
             f"{folder.parent / 'stamps' / 'scans.json'} and run again; they are made from the scans' own folders"
         ) from error
+
+
+def with_marks(
+    scans: Sequence[Mapping[str, str]], marks: Sequence[Mapping[str, str]], methods: Sequence[str]
+) -> dict[str, list[Scan]]:
+    """Returns by method the scans with their marks, from the rows of `scans.csv` and `marks.csv`."""
+    own: dict[tuple[str, str], list[Mark]] = {}
+    for row in marks:
+        own.setdefault((row["series"], row["method"]), []).append(_mark(row))
+    return {
+        method: [
+            Scan(row["patient"], _numbers(row["nodules"]), own.get((row["series"], method), []))
+            for row in scans
+        ]
+        for method in methods
+    }
 
 
 def _absent(manual_dir: str) -> str:
@@ -103,6 +118,7 @@ def _mark(row: Mapping[str, str]) -> Mark:
         int(row["slices"]),
         float(row["area_mm2"]),
         _numbers(row["hits"]),
+        {name: float(row[name]) for name in SCORES},
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wsns.errors import InputError
+from wsns.evaluation.mark_scores import SCORES
 from wsns.segmentation.options import Options
 
 MEMORY = ("batch", "copies")
@@ -31,6 +32,8 @@ def check(config: ConfigDict) -> None:
         raise InputError(f"config.scans.most={config.scans.most}: must be at least 0")
     if not 0 <= config.scans.detect <= 1:
         raise InputError(f"config.scans.detect={config.scans.detect}: must lie between 0 and 1")
+    if config.scans.score not in SCORES:
+        raise InputError(f"config.scans.score={config.scans.score}: choose of {', '.join(SCORES)}")
     known = {field.name for field in dataclasses.fields(Options)}.difference(NOT_TUNED)
     for name, values in config.tune.fields.items():
         if name not in known:

@@ -76,10 +76,15 @@ def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Sli
             return np.concatenate(parts, axis=1)
 
         trials = search(
-            options, fields, score, slices.patient.tolist(), least=config.tune.least, draws=config.evaluate.draws,
-            seed=config.evaluate.seed,
+            options, fields, score, slices.patient.tolist(), _nodules(slices), least=config.tune.least,
+            draws=config.evaluate.draws, seed=config.evaluate.seed,
         )  # fmt: skip
         return list(trials), slices
+
+
+def _nodules(slices: Slices) -> list[str]:
+    """Returns which nodule each slice is of; of two the first."""
+    return [f"{series} {own[0]}" for series, own in zip(slices.series, slices.cluster, strict=True)]
 
 
 def _probability(slices: pipeline.Slices, network: Network, batch: int) -> np.ndarray:
@@ -107,7 +112,7 @@ def _write(workdir: pathlib.Path, trials: Sequence[Trial], slices: Slices) -> No
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    """JSON has no NaN, which an interval without a second patient is."""
+    """JSON has no NaN, which an interval of too few patients is."""
     row = dataclasses.asdict(trial)
     for name in ("dice", "gain"):
         row[name] = {end: None if math.isnan(value) else value for end, value in row[name].items()}
@@ -134,9 +139,9 @@ def table(trials: Sequence[Trial], changed: Mapping[str, Any], slices: int, pati
     lines += [
         "",
         f"Fine Dice, mean over the networks, on the {slices} validation slices with a nodule that 1-GAP detects",
-        f"(patients: {patients}; intervals by bootstrap over patients). Gain: over the value held before, the first of",
-        "each field; * stays. Field after field: later ones stand on the earlier ones' choice. The outlines of the",
-        "validation split were used for this; the test split was not.",
+        f"(patients: {patients}; intervals by bootstrap over patients and nodules). Gain: over the value held before,",
+        "the first of each field; * stays. Field after field: later ones stand on the earlier ones' choice. The",
+        "outlines of the validation split were used for this; the test split was not.",
         "",
         f"chosen: {overrides}" if overrides else "chosen: what the config has; no value gains enough",
     ]

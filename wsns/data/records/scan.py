@@ -39,8 +39,10 @@ class ScanFacts:
 
     `slices`: of the scan; `positives` and `negatives`: of the records; `too_many`: slices left out because of
     more nodules than the reading allows; `fallbacks`: nodules whose consensus was empty in a
-    slice; `voxels`: of the consensus in all positive slices; `outside_crop` and `outside_hull`: how many of
-    them the crop, and of those in the crop the lungs' hull, leave out; `lung_outside_crop`: share of the
+    slice; `of_two`: nodules that count somewhere and that two readers marked, `as_intersection`: those of them whose
+    consensus is what both drew; `voxels`: of the consensus in all positive slices; `outside_crop` and
+    `outside_hull`: how many of them the crop, and of those in the crop the lungs' hull, leave out;
+    `lung_outside_crop`: share of the
     lungs' pixels in the records' slices that the crop leaves out; `lungs_ml`: both volumes; `warnings`: what
     a person should look at; `notes`: what was handled in the files.
     """
@@ -52,6 +54,8 @@ class ScanFacts:
     negatives: int
     too_many: int
     fallbacks: int
+    of_two: int
+    as_intersection: int
     voxels: int
     outside_crop: int
     outside_hull: int
@@ -104,6 +108,7 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules, *, every: bool = Fals
     chosen = select(scan, clusters, rules.reading)
     counting = {n for numbers in chosen.positive.values() for n in numbers}
     agreed = {n: consensus(clusters[n].masks, rules.consensus) for n in counting}
+    pairs = [n for n in counting if len(clusters[n].masks) == 2]
     lungs = segment(volume)
     span, rows, columns = lungs.extent(len(scan.z))
     origin = (_centred(rows, rules.crop), _centred(columns, rules.crop))
@@ -129,6 +134,8 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules, *, every: bool = Fals
         negatives=len(free),
         too_many=len(chosen.too_many),
         fallbacks=fallbacks,
+        of_two=len(pairs),
+        as_intersection=sum(np.array_equal(agreed[n], clusters[n].masks.all(axis=0)) for n in pairs),
         voxels=sum(int(np.count_nonzero(labels)) for labels in outlines.values()),
         outside_crop=int(slices.outside_crop.sum()),
         outside_hull=int(slices.outside_hull.sum()),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 """Of the records' content; records of another version are built anew."""
 
 OVERVIEW = 256

@@ -79,11 +79,13 @@ def tell_apart(
         )
     ours, theirs = [scan.features for scan in real], [scan.features for scan in synthetic]
     weights = _weights((len(real), len(synthetic)), draws, seed)
+    fewer = min(len(real), len(synthetic))
     features = [
         Feature(
             name,
             estimate(
-                _drawn(_pairs([scan[:, n] for scan in ours], [scan[:, n] for scan in theirs]), *weights)
+                _drawn(_pairs([scan[:, n] for scan in ours], [scan[:, n] for scan in theirs]), *weights),
+                fewer,
             ),
             float(np.median(np.concatenate(ours)[:, n])),
             float(np.median(np.concatenate(theirs)[:, n])),
@@ -92,9 +94,9 @@ def tell_apart(
     ]
     by_scan = _of_unknown(ours, theirs)
     return Verdict(
-        auc=estimate(_drawn(by_scan, *weights)),
+        auc=estimate(_drawn(by_scan, *weights), fewer),
         scans=tuple(map(float, by_scan.mean(axis=1))),
-        known=estimate(_drawn(_of_known(real, synthetic), *weights)),
+        known=estimate(_drawn(_of_known(real, synthetic), *weights), fewer),
         itself=_of_itself(synthetic, min(len(real), len(synthetic) // 2), seed),
         features=tuple(sorted(features, key=lambda feature: -abs(feature.auc.value - 0.5))),
     )
