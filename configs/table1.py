@@ -177,7 +177,9 @@ def get_config() -> ConfigDict:
     segment.means = (-900.0, -700.0, -600.0, -200.0)
     segment.reestimate = False
     segment.beta = 0.3
-    # Sweeps of the ICM, at most.
+    # Sweeps of the ICM, at most. On 74 real slices it takes 14.7 on average, 29 at most, until nothing changes; that
+    # lowers the energy of 8 sweeps by 0.11 % (16: by 0.10 %), moves 0.05 % of the labels, and leaves the best
+    # candidate's mean Dice at 0.81, the chosen one's at 0.78.
     segment.sweeps = 8
     # Candidates are pieces of the 'phases', or of thresholds of the HU ('full': more, with openings of its own).
     segment.candidates = "phases"

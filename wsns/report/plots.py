@@ -90,7 +90,9 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     grid = figure.subplots(2, len(models), squeeze=False, sharex="col")
     for column, model in enumerate(models):
         own = [row for row in rows if row["model"] == model]
-        quality = "quality" if any("quality" in row for row in own) else "accuracy"
+        # Runs before the choice by quality have 'dice'.
+        named = {name for row in own for name in row}
+        quality = next((name for name in ("quality", "dice") if name in named), "accuracy")
         for axes, key in zip(grid[:, column], ("loss", quality), strict=True):
             _curves(axes, own, key)
         grid[0, column].set_title(model, fontsize=10)
