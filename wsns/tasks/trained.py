@@ -66,7 +66,8 @@ def weak_networks(
     """Returns the weakly supervised networks by number of GAPs, and the screening by the 1-GAP network."""
     weak = {int(name[-1]): of for name, of in trained.items() if name != "unet"}
     incrementally = options.screening == "incremental"
-    networks, pool = {}, config.model.pool
+    pool = config.model.pool
+    networks = {}
     for gaps, (network, params) in weak.items():
         keep = incremental.keep if incrementally and gaps == 1 else nothing
         read = read_function(network.apply, network.prepare, config.data.crop, options.contrast, keep, pool)
