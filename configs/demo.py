@@ -24,9 +24,11 @@ def get_config() -> ConfigDict:
     config.train.rates = (1e-3, 3e-4, 3e-4)
     config.train.epochs = 3
     config.train.flip = True
+    config.unet.encoder = "vgg"
     config.unet.width = 1 / 16
-    config.unet.rate = 4e-3
-    config.unet.epochs = 6
+    config.unet.rate = 3e-3
+    config.unet.decay = 0.5
+    config.unet.epochs = 3
     config.unet.flip = True
     # Eleven would take a minute more. Weak networks mark more in a scan from 0.5 on than FROC asks for.
     config.scans.most = 6

@@ -88,8 +88,8 @@ def get_config() -> ConfigDict:
     model.dtype = "float32"
     # Pixels along the edge of the networks' input; divides data.crop.
     model.size = 384
-    # The three channels of the weak networks' input: three times the 'same' slice, or the slice between its
-    # 'neighbours' at the distance data.neighbours. The U-Net sees the slice alone in both.
+    # The three channels of the networks' input: three times the 'same' slice, or the slice between its
+    # 'neighbours' at the distance data.neighbours.
     model.channels = "same"
     # HU that become black and white.
     model.window = (-1000.0, 400.0)
@@ -126,12 +126,28 @@ def get_config() -> ConfigDict:
     train.shift = 0
 
     config.unet = unet = ConfigDict()
-    # Factor on the original's 64 to 1,024 filters.
+    # Training slices: 'all', or those with a 'nodule' only, after which it marks something nearly everywhere.
+    unet.slices = "all"
+    # Soft Dice, smoothed by a pixel, of all pixels of the 'batch' taken together (which no fit.portions can work off),
+    # or of each 'slice'. On the twin's validation split after one epoch of the demo's U-Net: FPR 0.46 and 1.00.
+    unet.loss = "batch"
+    # Way down: the original's ('unet'), or VGG16's trunk ('vgg'), which starts as the weak networks' does (model.start,
+    # model.width).
+    unet.encoder = "unet"
+    # Factor on the original's 64 to 1,024 filters; with the trunk, on those of the way up.
     unet.width = 1.0
+    # Channels that are normalised together (GroupNorm); divides all numbers of filters.
+    unet.group = 2
+    # First value of the logits' bias: -3 is 5 % in each pixel.
+    unet.bias = -3.0
+    # Adam's rate; a trunk that doesn't start at random learns at this share of it.
     unet.rate = 2e-4
+    unet.trunk_factor = 0.1
+    # Factor on the rate after each epoch.
     unet.decay = 0.999
     unet.batch = 20
-    # The epoch of best validation Dice is kept.
+    # The epoch of best validation quality is kept: twice the slices' sum of Dice, by the number of slices with a nodule
+    # plus that of slices in which something is marked.
     unet.epochs = 30
     unet.flip = False
     unet.shift = 0
@@ -161,7 +177,9 @@ def get_config() -> ConfigDict:
     segment.means = (-900.0, -700.0, -600.0, -200.0)
     segment.reestimate = False
     segment.beta = 0.3
-    # Sweeps of the ICM, at most.
+    # Sweeps of the ICM, at most. On 74 real slices it takes 14.7 on average, 29 at most, until nothing changes; that
+    # lowers the energy of 8 sweeps by 0.11 % (16: by 0.10 %), moves 0.05 % of the labels, and leaves the best
+    # candidate's mean Dice at 0.81, the chosen one's at 0.78.
     segment.sweeps = 8
     # Candidates are pieces of the 'phases', or of thresholds of the HU ('full': more, with openings of its own).
     segment.candidates = "phases"

@@ -43,3 +43,38 @@ def test_a_choice_that_took_outlines_is_noted():
     (noted,) = notes(config)
     assert "within 5 mm of a nodule of the validation split" in noted
     assert "slice labels alone does not have" in noted
+
+
+def test_the_unet_is_told_as_the_config_has_it():
+    config = table1.get_config()
+    for field, value, name, word in (
+        ("slices", "nodule", "U-Net, training slices", "with a nodule only"),
+        ("loss", "slice", "U-Net, loss", "each slice"),
+        ("epochs", 7, "U-Net, steps", "7 epochs"),
+        ("encoder", "vgg", "U-Net, network", "trunk"),
+        ("group", 4, "U-Net, network", "4 channels"),
+        ("bias", -1.5, "U-Net, network", "-1.5"),
+    ):
+        assert word not in dict(choices(config))[name]
+        config.unet[field] = value
+        assert word in dict(choices(config))[name]
+    config.models = ("gap1",)
+    assert not any(name.startswith("U-Net") for name, _ in choices(config))
+
+
+def test_what_a_map_sums_to_is_told_by_its_pooling():
+    told = {}
+    for pool in ("mean", "sum", "lse"):
+        config = table1.get_config()
+        config.model.pool = pool
+        told[pool] = dict(choices(config))["NAM"]
+    assert "cells" in told["sum"]
+    assert "does not hold" in told["lse"]
+    assert len(set(told.values())) == 3
+
+
+def test_heads_first_values_are_told():
+    config = table1.get_config()
+    assert "LeCun" in dict(choices(config))["First values of heads and classifier"]
+    config.model.start = "patches"
+    assert "LeCun" not in dict(choices(config))["First values of heads and classifier"]

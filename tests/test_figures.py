@@ -290,12 +290,12 @@ def test_figure3_says_how_many_true_positives_its_means_are_of():
 def test_training_curves():
     rows = [
         {"model": model, "epoch": epoch, "split": split, "loss": 1 / epoch, quality: 0.5}
-        for model, quality in (("1-GAP", "accuracy"), ("U-Net", "dice"))
+        for model, quality in (("1-GAP", "accuracy"), ("U-Net", "quality"))
         for epoch in (1, 2)
         for split in ("train", "validation")
     ]
     figure = plots.training_curves([*rows, {"model": "1-GAP", "epoch": 3, "split": "train"}])
-    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "loss", "accuracy", "dice"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "loss", "accuracy", "quality"]
     assert all(len(axes.lines) == 2 for axes in figure.axes)
     assert views.to_png(figure)
     assert views.to_png(plots.training_curves([]))

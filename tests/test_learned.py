@@ -26,7 +26,7 @@ def config():
 
 def test_slices_epochs_and_start_are_the_run_s_own(config, tmp_path):
     write(tmp_path / "gap1", "accuracy", [0.5, 0.7, 0.7, 0.6], slices=684)
-    write(tmp_path / "unet", "dice", [0.1, 0.3, 0.2], slices=342)
+    write(tmp_path / "unet", "quality", [0.1, 0.3, 0.2], slices=342)
     assert learned(config, tmp_path) == [
         Learned("1-GAP", 684, 4, 3, "random start"),
         Learned("U-Net", 342, 3, 2, "random start"),

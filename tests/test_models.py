@@ -64,7 +64,7 @@ def test_operations_are_those_that_xla_counts(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("gap1", 304_682), ("gap2", 378_794), ("gap3", 416_042), ("unet", 136_061)]
+    ("name", "parameters"), [("gap1", 304_682), ("gap2", 378_794), ("gap3", 416_042), ("unet", 304_801)]
 )
 def test_the_demos_networks_have_their_size(name, parameters):
     config = demo.get_config()
@@ -111,8 +111,9 @@ def test_max_pool_equals_flax():
     np.testing.assert_array_equal(vgg.max_pool(x), nn.max_pool(x, (2, 2), (2, 2)))
 
 
-def test_unet_keeps_the_size():
-    module = UNet(width=1 / 32)
+@pytest.mark.parametrize("encoder", ["unet", "vgg"])
+def test_unet_keeps_the_size(encoder):
+    module = UNet(width=1 / 32, encoder=encoder, trunk_width=1 / 32)
     out, _ = jax.eval_shape(module.init_with_output, jax.random.key(0), jnp.zeros((2, 32, 48, 3)))
     assert out.shape == (2, 32, 48)
 
@@ -143,6 +144,7 @@ def test_prepare_gives_each_of_three_slices_a_channel(factor, preprocessing):
         ("gap1", "neighbors", 3.0, "'same' or 'neighbours'"),
         ("unet", "rgb", 3.0, "'same' or 'neighbours'"),
         ("gap1", "neighbours", 0.0, "set data.neighbours"),
+        ("unet", "neighbours", 0.0, "set data.neighbours"),
     ],
 )
 def test_channels_that_cannot_be_are_refused(name, channels, neighbours, word):
@@ -163,12 +165,29 @@ def test_a_start_with_heads_is_refused_for_other_channels_than_its_own():
     build.build(config, "gap1")
 
 
-def test_channels_may_be_neighbours_for_weak_networks_and_mean_nothing_to_the_unet():
+def test_unet_with_the_trunk_starts_as_the_weak_networks_do():
     config = demo.get_config()
-    config.model.channels = "neighbours"
-    build.build(config, "unet")
-    config.data.neighbours = 3.0
-    build.build(config, "gap1")
+    config.unet.encoder = "vgg"
+    networks = {name: build.build(config, name) for name in ("gap1", "unet")}
+    weak, unet = (network.first_params(0, 32) for network in networks.values())
+    trunk = set(weak) & set(unet)
+    assert trunk == networks["gap1"].loaded == networks["unet"].loaded
+    assert len(trunk) == 13
+    for layer in trunk:
+        jax.tree.map(np.testing.assert_array_equal, weak[layer], unet[layer])
+    assert not any(layer.startswith("gap") for layer in unet)
+    config.unet.encoder = "unet"
+    assert not build.build(config, "unet").loaded
+
+
+def test_all_networks_see_the_same_channels():
+    hu = np.random.default_rng(0).integers(-1000, 400, (1, 3, 384, 384)).astype(np.int16)
+    config = demo.get_config()
+    for encoder in ("unet", "vgg"):
+        config.unet.encoder = encoder
+        images = [build.build(config, name).prepare(hu) for name in ("gap3", "unet")]
+        np.testing.assert_array_equal(*images)
+        assert images[0].shape == (1, 192, 192, 3)
 
 
 def test_prepare_refuses_a_size_without_whole_factor():

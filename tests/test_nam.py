@@ -50,6 +50,24 @@ def test_map_is_the_sum_of_the_enlarged_scales(gaps):
     np.testing.assert_allclose(nam(maps, weights, 48), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("gaps", [1, 2, 3])
+@pytest.mark.parametrize("pool", ["mean", "sum"])
+def test_mean_of_the_enlarged_map_is_the_score(gaps, pool):
+    """With sum pooling times the number of the coarsest scale's cells: finer scales count by theirs."""
+    maps, kernel, _ = network(gaps)
+    weights = nodule_weights(kernel)
+    score = sum(getattr(np.asarray(m, float), pool)(axis=(1, 2)) for m in scale_maps(maps, weights))
+    factor = 36 if pool == "sum" else 1
+    found = nam(maps, weights, 48, pool)
+    np.testing.assert_allclose(factor * np.asarray(found, float).mean(axis=(1, 2)), score, rtol=1e-4)
+
+
+def test_other_poolings_leave_the_scales_as_they_are():
+    maps, kernel, _ = network(3)
+    weights = nodule_weights(kernel)
+    np.testing.assert_array_equal(nam(maps, weights, 48, "lse"), nam(maps, weights, 48))
+
+
 def test_map_is_signed():
     maps = (jnp.ones((1, 3, 3, 2)),)
     result = nam(maps, nodule_weights(jnp.array([[3.0, 1.0], [0.0, 0.5]])), 12)
@@ -91,6 +109,10 @@ def test_reading_composes_preparation_network_and_map():
     np.testing.assert_allclose(reading.nam, 2.5 * nam(maps, nodule_weights(kernel), 48), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(reading.probability, [0.5, 0.75], rtol=1e-6)
     assert reading.kept is None
+    summed = read_function(apply, prepare, 48, pool="sum")(params, hu)
+    np.testing.assert_allclose(
+        summed.nam, 2.5 * nam(maps, nodule_weights(kernel), 48, "sum"), rtol=1e-4, atol=1e-5
+    )
     keeping = read_function(apply, prepare, 48, keep=lambda output, images: (output.maps[0], images))
     kept, images = keeping(params, hu).kept
     np.testing.assert_array_equal(kept, maps[0] * images.mean())

@@ -6,6 +6,7 @@ from training_cases import prepare
 
 from wsns.models.vgg import Output
 from wsns.training import objectives
+from wsns.training.step import AXIS
 
 
 def test_trunk_learns_at_its_share_of_the_rate():
@@ -49,7 +50,33 @@ def test_adam_decays_per_epoch():
 def test_soft_dice_by_hand():
     reference = jnp.array([[[1.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
     probability = jnp.array([[[1.0, 0.0], [0.5, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
-    np.testing.assert_allclose(objectives.soft_dice(probability, reference), [2 / (1.5 + 2), 0.0])
+    np.testing.assert_allclose(objectives.soft_dice(probability, reference), [(2 + 1) / (1.5 + 2 + 1), 1.0])
+
+
+def test_dice_over_the_batch_has_the_gradient_of_all_pixels_on_any_number_of_devices():
+    """Three slices, one without a nodule, and one of padding; devices are emulated by a named axis."""
+    rng = np.random.default_rng(0)
+    images = jnp.asarray(rng.normal(size=(4, 4, 4)), jnp.float32)
+    reference = jnp.asarray(rng.random((4, 4, 4)) > 0.7, jnp.float32).at[1].set(0)
+    weight = jnp.array([1.0, 1.0, 1.0, 0.0])
+
+    def whole(scale):
+        probability = jax.nn.sigmoid(scale * images[:3])
+        sums = (probability * reference[:3]).sum(), probability.sum() + reference[:3].sum()
+        return -(2 * sums[0] + 1) / (sums[1] + 1)
+
+    for devices in (1, 2, 4):
+        parts = [array.reshape(devices, -1, *array.shape[1:]) for array in (images, reference, weight)]
+
+        def mine(scale, image, truth, own):
+            losses = objectives.batch_dice_loss(jax.nn.sigmoid(scale * image), truth, own)
+            return (losses * own).sum() / weight.sum()
+
+        share = jax.vmap(jax.value_and_grad(mine), (None, 0, 0, 0), axis_name=AXIS)
+        value, gradient = (found.sum() for found in share(jnp.float32(0.8), *parts))
+        want, slope = jax.value_and_grad(whole)(jnp.float32(0.8))
+        assert abs(slope) > 1e-3
+        np.testing.assert_allclose([value, gradient], [want, slope], rtol=1e-5)
 
 
 def test_localisation_asks_each_position_of_each_scale():
@@ -100,8 +127,34 @@ def test_pointing_counts_no_slice_without_a_place_and_leaves_loss_and_accuracy_a
     np.testing.assert_allclose(out.loss, [np.log(1 + np.exp(-1.0))] * 2, rtol=1e-6)
 
 
-def test_score_of_the_segmentation_counts_nodule_slices_only():
-    """Instances 1 and 2 are one mask to the U-Net."""
+def quality(marks, nodules):
+    """What the score of marks and nodules (B, 2, 2) comes to over a split."""
+    objective = objectives.segmentation(lambda _, images: images[..., 0], prepare)
+    out = objective({}, {"hu": np.where(marks, 1.0, -1.0).astype(np.float32), "nodules": np.array(nodules)})
+    return float((out.score * out.counts).sum() / max(out.counts.sum(), 1))
+
+
+@pytest.mark.parametrize(
+    ("marks", "want"),
+    [
+        ([[1, 0], [1, 0], [0, 0], [0, 0]], 1.0),  # what there is, and nothing else
+        ([[0, 0], [0, 0], [0, 0], [0, 0]], 0.0),  # nothing anywhere
+        ([[1, 0], [1, 0], [1, 0], [1, 0]], 2 * 2 / (2 + 4)),  # something everywhere
+        ([[1, 0], [0, 0], [0, 0], [0, 0]], 2 * 1 / (2 + 1)),  # a miss
+        ([[1, 0], [0, 1], [0, 0], [0, 0]], 2 * 1 / (2 + 2)),  # beside it
+        ([[1, 0], [1, 1], [0, 0], [1, 0]], 2 * (1 + 2 / 3) / (2 + 3)),
+    ],
+)
+def test_quality_punishes_misses_and_false_alarms_alike(marks, want):
+    """Four slices of two pixels in a square, the first of which is the nodule in two of them."""
+    square = np.zeros((4, 2, 2), bool)
+    square[:, 0] = marks
+    truth = np.zeros((4, 2, 2), np.uint8)
+    truth[:2, 0, 0] = 1
+    assert quality(square, truth) == pytest.approx(want)
+
+
+def test_segmentation_takes_both_nodules_for_one_mask():
     objective = objectives.segmentation(lambda _, images: images[..., 0], prepare)
     hu = np.full((2, 4, 4), -1.0, np.float32)
     hu[:, 0, :2] = 1.0
@@ -109,7 +162,7 @@ def test_score_of_the_segmentation_counts_nodule_slices_only():
     nodules[0, 0, :4] = [1, 1, 2, 2]
     out = objective({}, {"hu": hu, "nodules": nodules})
     np.testing.assert_allclose(out.score * out.counts, [2 * 2 / 6, 0.0])
-    np.testing.assert_array_equal(out.counts, [1.0, 0.0])
+    np.testing.assert_array_equal(out.counts, [1.0, 0.5])
     inside, outside = 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))
-    dice = 2 * (2 * inside + 2 * outside) / (2 * inside + 14 * outside + 4)
+    dice = (2 * (2 * inside + 2 * outside) + 1) / (2 * inside + 14 * outside + 4 + 1)
     np.testing.assert_allclose(out.loss[0], -dice, rtol=1e-6)

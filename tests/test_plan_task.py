@@ -66,7 +66,7 @@ def test_the_papers_run_is_planned_without_weights(stubbed, tmp_path, monkeypatc
     # Of 16 GiB 12 can be had, and the slices' fraction of a GiB lies there too: 11 slices at once at most.
     assert own["memory"]["whole"] == 30 * GIB
     assert (own["memory"]["portions"], own["memory"]["bytes"]) == (3, 10 * GIB)
-    assert made["networks"]["unet"]["training_slices"] == parts["train"]["positive"]
+    assert made["networks"]["unet"]["training_slices"] == train
     assert (tmp_path / "plan.txt").read_text().count("GAP") >= 3
 
 

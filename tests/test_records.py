@@ -178,31 +178,62 @@ def test_streamed_slices_are_the_loaded_ones(built):
             assert values.dtype == want.dtype
 
 
-def _training_config(place):
+def _training_config(place, slices="all"):
     config = table1.get_config()
+    config.unet.slices = slices
     config.fit.input, config.data.crop = place, 256
     return config
 
 
 def test_networks_learn_from_the_same_slices_wherever_they_wait(built, monkeypatch):
-    """A weak network sees no mask; the U-Net slices with one only."""
+    """A weak network sees no mask; the U-Net all slices, or of the training split those with an outline."""
     monkeypatch.setattr(examples, "PARTS", ("train", "test"))
-    loaded = records_input.load(built, "test")
-    outlined = loaded.nodules.any(axis=(1, 2))
-    for name, names, own in (("gap2", {"hu", "label"}, slice(None)), ("unet", {"hu", "nodules"}, outlined)):
-        opened = [open_examples(_training_config(place), built, name) for place in PLACES]
+    loaded = [records_input.load(built, part) for part in ("train", "test")]
+    outlined = loaded[0].nodules.any(axis=(1, 2))
+    assert 0 < outlined.sum() < len(outlined)
+    for name, of_unet, names, own in (
+        ("gap2", "nodule", {"hu", "label"}, slice(None)),
+        ("unet", "all", {"hu", "nodules"}, slice(None)),
+        ("unet", "nodule", {"hu", "nodules"}, outlined),
+    ):
+        opened = [open_examples(_training_config(place, of_unet), built, name) for place in PLACES]
         assert [resident for _, resident in opened] == [True, False, False]
-        for (_, test), _ in opened:
-            got = test.take(np.arange(len(test)))
-            assert set(got) == names
-            for key, values in got.items():
-                np.testing.assert_array_equal(values, getattr(loaded, key)[own])
+        for splits, _ in opened:
+            for examples_of, whole, rows in zip(splits, loaded, (own, slice(None)), strict=True):
+                got = examples_of.take(np.arange(len(examples_of)))
+                assert set(got) == names
+                for key, values in got.items():
+                    np.testing.assert_array_equal(values, getattr(whole, key)[rows])
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_split_without_an_outline_is_one_line_for_the_unet(built, place):
     with pytest.raises(InputError, match=r"no slice of the validation split .* has an outline.*'unet'"):
         open_examples(_training_config(place), built, "unet")
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("unet", "slices", "positive"), ("unet", "loss", "pixel"), ("unet", "encoder", "resnet"), ("unet", "group", 0),
+        ("unet", "trunk_factor", -0.1), ("fit", "portions", 2),
+    ],
+)  # fmt: skip
+def test_what_no_unet_can_have_is_refused_with_its_field(section, field, value):
+    config = table1.get_config()
+    examples.check(config)
+    config[section][field] = value
+    with pytest.raises(InputError, match=rf"config\.{section}\.{field}={value!r}"):
+        examples.check(config)
+
+
+def test_portions_are_for_all_but_a_dice_over_the_batch():
+    config = table1.get_config()
+    config.fit.portions = 2
+    config.unet.loss = "slice"
+    examples.check(config)
+    config.unet.loss, config.models = "batch", ("gap1",)
+    examples.check(config)
 
 
 def test_slices_wait_where_there_is_room(monkeypatch):

@@ -181,11 +181,13 @@ def test_half_precision_is_near_single_precision():
     assert 0 < np.abs(one - two).max() < 0.1 * np.abs(one).max()
 
 
-def test_small_unet_overfits_a_batch():
-    module = UNet(width=1 / 16)
-    objective = objectives.segmentation(lambda p, x: module.apply({"params": p}, x), images)
+@pytest.mark.parametrize(("encoder", "loss"), [("unet", "slice"), ("vgg", "batch")])
+def test_small_unet_overfits_a_batch(encoder, loss):
+    """Of two slices with a square and one without."""
+    module = UNet(width=1 / 16, encoder=encoder, trunk_width=1 / 16)
+    objective = objectives.segmentation(lambda p, x: module.apply({"params": p}, x), images, loss)
     batch = squares(4)
-    drawn = {"hu": batch["hu"][1::2], "nodules": (batch["hu"][1::2] > 1).astype(np.uint8)}
+    drawn = {"hu": batch["hu"][1:], "nodules": (batch["hu"][1:] > 1).astype(np.uint8)}
     losses = overfit(module, objective, drawn, rate=1e-2, steps_taken=150)
     assert losses[0] > -0.5
     assert losses[-1] < -0.97

@@ -124,6 +124,10 @@ def test_only_runs_that_need_the_weights_fetch_them(default_place, monkeypatch):
     assert fetched == []
     task.ensure(table1.get_config())
     assert fetched == [default_place]
+    config = table1.get_config()
+    config.models, config.unet.encoder = ("unet",), "vgg"
+    task.ensure(config)
+    assert fetched == 2 * [default_place]
 
 
 def test_a_width_that_the_weights_do_not_have_is_refused_before_anything_is_fetched(default_place):

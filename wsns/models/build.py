@@ -72,8 +72,8 @@ def build(config: ConfigDict, name: str) -> Network:
     model = config.model
     _check(config, name)
     dtype = jnp.dtype(model.dtype)
-    if name == "unet":
-        return Network(UNet(width=config.unet.width, dtype=dtype), _prepare(config, LUNG), None)
+    if name == "unet" and config.unet.encoder == "unet":
+        return Network(_unet(config), _prepare(config, LUNG), None)
     trunk = pretrained.load_trunk(model.start, model.weights)
     if trunk.channels not in ("", model.channels):
         raise InputError(
@@ -81,10 +81,24 @@ def build(config: ConfigDict, name: str) -> Network:
             f"another with `python main.py --config=configs/pretrain_{model.start}.py "
             f"--config.model.channels={model.channels}` and name it as model.weights, or set model.start='shapes'"
         )
+    if name == "unet":
+        return Network(_unet(config), _prepare(config, trunk.preprocessing), trunk)
     vgg = VGG(
         gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool, dtype=dtype
     )
     return Network(vgg, _prepare(config, trunk.preprocessing), trunk, _head_rms(config, trunk, vgg.gaps))
+
+
+def _unet(config: ConfigDict) -> UNet:
+    unet = config.unet
+    return UNet(
+        width=unet.width,
+        encoder=unet.encoder,
+        trunk_width=config.model.width,
+        group=unet.group,
+        bias=unet.bias,
+        dtype=jnp.dtype(config.model.dtype),
+    )
 
 
 def _head_rms(config: ConfigDict, trunk: pretrained.Trunk, gaps: int) -> Callable[[], Mapping[str, float]]:
@@ -118,7 +132,7 @@ def _check(config: ConfigDict, name: str) -> None:
     channels = config.model.channels
     if channels not in CHANNELS:
         raise InputError(f"model.channels={channels!r}: choose 'same' or 'neighbours'")
-    if channels == "neighbours" and name != "unet" and config.data.neighbours <= 0:
+    if channels == "neighbours" and config.data.neighbours <= 0:
         raise InputError(
             "model.channels='neighbours' needs records with the slices below and above: set data.neighbours to their "
             "distance in mm"

@@ -80,10 +80,10 @@ def cause_bars(counts: Mapping[str, Mapping[str, int]]) -> Figure:
 
 
 def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draws loss and accuracy (Dice for the U-Net) per epoch, one column per model.
+    """Draws loss and accuracy (for the U-Net the slice-level quality of outlines) per epoch, one column per model.
 
     Args:
-        rows: of `metrics.jsonl`: model, epoch, split, loss, accuracy or dice; one that lacks a value is
+        rows: of `metrics.jsonl`: model, epoch, split, loss, accuracy or quality; one that lacks a value is
             passed over.
     """
     models = list(dict.fromkeys(str(row["model"]) for row in rows)) or [""]
@@ -91,7 +91,9 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     grid = figure.subplots(2, len(models), squeeze=False, sharex="col")
     for column, model in enumerate(models):
         own = [row for row in rows if row["model"] == model]
-        quality = "dice" if any("dice" in row for row in own) else "accuracy"
+        # Runs before the choice by quality have 'dice'.
+        named = {name for row in own for name in row}
+        quality = next((name for name in ("quality", "dice") if name in named), "accuracy")
         for axes, key in zip(grid[:, column], ("loss", quality), strict=True):
             _curves(axes, own, key)
         grid[0, column].set_title(model, fontsize=10)

@@ -73,12 +73,25 @@ def scale_maps(maps: Sequence[jax.Array], weights: jax.Array) -> tuple[jax.Array
     )
 
 
-def nam(maps: Sequence[jax.Array], weights: jax.Array, size: int) -> jax.Array:
-    """Returns the (multi-GAP) NAM (B, size, size): the scales' maps, bilinearly up-sampled and summed."""
-    upsampled = [
-        jax.image.resize(scale, (scale.shape[0], size, size), "bilinear")
-        for scale in scale_maps(maps, weights)
-    ]
+def nam(maps: Sequence[jax.Array], weights: jax.Array, size: int, pool: str = "mean") -> jax.Array:
+    """Returns the (multi-GAP) NAM (B, size, size): the scales' maps, bilinearly up-sampled and summed.
+
+    Up-sampling keeps a map's mean, not its sum. With mean pooling, therefore, the mean of the result is the score
+    without its bias (Eq. 3). With sum pooling a scale counts in the score by its number of cells, and so it does here,
+    with that of the coarsest as one: the mean of the result, times the coarsest scale's number of cells, is the score
+    without its bias. With log-mean-exp pooling the map is that of mean pooling, and Eq. 3 does not hold.
+
+    Args:
+        maps: see `scale_maps`, coarsest first.
+        weights: see `scale_maps`.
+        size: pixels along the edge of the result.
+        pool: the network's global pooling, 'mean', 'sum' or 'lse'.
+    """
+    scales = scale_maps(maps, weights)
+    upsampled = [jax.image.resize(scale, (scale.shape[0], size, size), "bilinear") for scale in scales]
+    if pool == "sum":
+        cells = [scale[0].size for scale in scales]
+        upsampled = [each * (own / cells[0]) for each, own in zip(upsampled, cells, strict=True)]
     return sum(upsampled[1:], start=upsampled[0])
 
 
@@ -93,6 +106,7 @@ def read_function(
     size: int,
     contrast: str = "difference",
     keep: Callable[[Any, jax.Array], Any] = nothing,
+    pool: str = "mean",
 ) -> ReadFunction:
     """Composes preparation, network and NAM into the one function that segmentation calls.
 
@@ -104,6 +118,7 @@ def read_function(
         size: S, pixels along the crop's edge.
         contrast: see `nodule_weights`.
         keep: `keep(output, images)`, what else is wanted of the pass.
+        pool: of the network, see `nam`.
 
     Returns:
         `read(params, hu)`; `params['classifier']['kernel']` is the final layer.
@@ -114,6 +129,6 @@ def read_function(
         output = apply(params, images)
         weights = nodule_weights(params["classifier"]["kernel"], contrast)
         probability = jax.nn.softmax(output.logits)[:, 1]
-        return Reading(probability, nam(output.maps, weights, size), keep(output, images))
+        return Reading(probability, nam(output.maps, weights, size, pool), keep(output, images))
 
     return read

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.mark_scores import SCORES
 from wsns.training.faults import words
+from wsns.training.objectives import SMOOTHING
 
 
 def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
@@ -20,10 +21,16 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
     segment, model = config.segment, config.model
     return [
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, {_channels(config)}"),
+        ("Crop", f"one of {config.data.crop} × {config.data.crop} pixels per scan, centred on its lungs' box"),
         ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
+        ("First values of heads and classifier", _heads(model)),
         ("Scale of the heads' input", _head_scale(model)),
         ("NAM", {"difference": "weights of the nodule class minus those of the normal class, signed",
-                 "nodule": "weights of the nodule class, signed"}[segment.contrast]),
+                 "nodule": "weights of the nodule class, signed"}[segment.contrast]
+         + {"mean": "; scales summed as they are, so that the map's mean is the score (Eq. 3)",
+            "sum": "; scales weighed by their numbers of cells, so that the map's mean times the coarsest scale's "
+            "number of cells is the score (Eq. 3)",
+            "lse": "; scales summed as they are, which is not the score: Eq. 3 does not hold"}[model.pool]),
         (
             "Detection",
             f"1-GAP probability of at least {segment.detect:g}, for all weakly supervised rows",
@@ -60,6 +67,7 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
                      "the others (mean Dice) and mean HU gradient along it",
                      "eq4": "the candidate of greatest change (Eq. 4)"}[segment.outline]),
         ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
+        *_unet(config),
         ("Reference", _reading(config.data) + _of_two(config.data, accounting or {})),
         ("Score of a mark in a whole scan", SCORES[config.scans.score]),
         ("Negatives", "as many as positives, without any reader's mark; nodules under 3 mm can't be excluded"),
@@ -79,7 +87,51 @@ def _head_scale(model: ConfigDict) -> str:
 def _channels(config: ConfigDict) -> str:
     if config.model.channels == "same":
         return "three equal channels"
-    return f"the slice between those {config.data.neighbours:g} mm below and above it; U-Net: three equal channels"
+    return f"the slice between those {config.data.neighbours:g} mm below and above it"
+
+
+def _heads(model: ConfigDict) -> str:
+    if model.start == "patches":
+        return "those of the patches start"
+    return "normal, of variance 1 / inputs (LeCun); biases 0"
+
+
+def _unet(config: ConfigDict) -> list[tuple[str, str]]:
+    """Returns what the U-Net was given, and what in it is not the original's."""
+    if "unet" not in config.models:
+        return []
+    unet, model = config.unet, config.model
+    trunk = f"VGG16's trunk, which starts as the weakly supervised networks' does ({model.start})"
+    return [
+        (
+            "U-Net, training slices",
+            {"all": "all, as many with a nodule as without", "nodule": "those with a nodule only"}[
+                unet.slices
+            ],
+        ),
+        (
+            "U-Net, loss",
+            f"negative soft Dice, smoothed by {SMOOTHING:g} pixel, of "
+            + {"slice": "each slice", "batch": "all pixels of the mini-batch together"}[unet.loss],
+        ),
+        (
+            "U-Net, steps",
+            f"{unet.epochs} epochs in batches of {unet.batch}, by Adam; the weakly supervised networks: "
+            f"{config.train.epochs} in batches of {config.train.batch}",
+        ),
+        (
+            "U-Net, epoch",
+            "of best validation quality: twice the sum of the slices' Dice, by the number of slices with a nodule plus "
+            "that of slices in which something is marked",
+        ),
+        (
+            "U-Net, network",
+            f"way down: {trunk if unet.encoder == 'vgg' else 'as the original, from random numbers'}; way up: bilinear "
+            f"enlargement and a convolution, from random numbers; group normalisation of {unet.group} channels; first "
+            f"bias {unet.bias:g}",
+        ),
+        ("U-Net, detection", "one pixel of a probability over 0.5"),
+    ]
 
 
 def _reading(data: ConfigDict) -> str:

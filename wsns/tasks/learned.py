@@ -17,7 +17,9 @@ def learned(config: ConfigDict, workdir: pathlib.Path) -> list[Learned]:
 
 def _learned(config: ConfigDict, name: str, directory: pathlib.Path) -> Learned:
     rows = read_metrics(directory)
-    score, chosen = ("dice", "dice") if name == "unet" else ("accuracy", config.train.choose)
+    # Runs before the choice by quality have 'dice'.
+    unet = "quality" if "quality" in rows[-1] else "dice"
+    score, chosen = (unet, unet) if name == "unet" else ("accuracy", config.train.choose)
     # As the checkpoints: of equal epochs the newest.
     best = max(
         (row for row in rows if row["split"] == "validation"),

@@ -154,10 +154,9 @@ def _network(config: ConfigDict, name: str, found: Counts, rate: float) -> dict[
     progress.say(f"{build.TITLES[name]}: memory and speed")
     network = build.build(config, name)
     settings = config.unet if name == "unet" else config.train
-    # The U-Net learns from slices with an outline only.
-    training, validation = (
-        found.parts[part].positive if name == "unet" else found.parts[part].slices for part in examples.PARTS
-    )
+    training, validation = (found.parts[part].slices for part in examples.PARTS)
+    if name == "unet" and config.unet.slices == "nodule":
+        training = found.parts["train"].positive
     subject = subject_of(config, name, network, max(-(-training // settings.batch), 1))
     shapes = _example(config, name)
     waiting = examples.slice_bytes(config, name) * sum(found.parts[part].slices for part in examples.PARTS)
@@ -190,9 +189,9 @@ def _network(config: ConfigDict, name: str, found: Counts, rate: float) -> dict[
 
 def _example(config: ConfigDict, name: str) -> dict[str, jax.ShapeDtypeStruct]:
     crop = (config.data.crop, config.data.crop)
-    if name == "unet":
-        return {"hu": jax.ShapeDtypeStruct(crop, jnp.int16), "nodules": jax.ShapeDtypeStruct(crop, jnp.uint8)}
     seen = (3, *crop) if config.model.channels == "neighbours" else crop
+    if name == "unet":
+        return {"hu": jax.ShapeDtypeStruct(seen, jnp.int16), "nodules": jax.ShapeDtypeStruct(crop, jnp.uint8)}
     return {"hu": jax.ShapeDtypeStruct(seen, jnp.int16), "label": jax.ShapeDtypeStruct((), jnp.int32)}
 
 

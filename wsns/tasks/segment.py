@@ -56,7 +56,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
         networks, screen = weak_networks(config, trained, options)
         given = method_input(slices, config.model.channels)
         weak = segment_slices(given, networks, screen, options, ahead=ahead, each=each)
-        unet = segment_supervised(*trained["unet"], slices.hu, options.batch) if "unet" in trained else None
+        unet = segment_supervised(*trained["unet"], given, options.batch) if "unet" in trained else None
         for series in missing:
             own = slices.take(slices.series == series)
             left_out += _write_scan(own, options, weak, unet, folders[series], shown)

@@ -52,7 +52,11 @@ def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, An
             del model["head_scale"]
         model["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
     else:
-        model = {key: model[key] for key in ("size", "window", "dtype")}
+        keys = ["size", "window", "dtype", "channels"]
+        if settings["encoder"] == "vgg":
+            keys += ["width", "start"]
+            settings["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
+        model = {key: model[key] for key in keys}
     data = files.read_json(workdir / "records" / "accounting.json")["data_fingerprint"]
     return {"records": data, "model": model, "training": settings, "epochs": epochs, "seed": config.seed}
 
@@ -118,10 +122,11 @@ def subject_of(config: ConfigDict, name: str, network: build.Network, steps: int
     """Returns what is trained of a network, with so many steps in an epoch."""
     params = network.first_params(config.seed, config.model.size)
     if name == "unet":
-        objective = objectives.segmentation(network.apply, network.prepare)
-        optimiser = objectives.adam(config.unet.rate, config.unet.decay, steps)
+        unet = config.unet
+        objective = objectives.segmentation(network.apply, network.prepare, unet.loss)
+        optimiser = objectives.adam(unet.rate, unet.decay, steps, unet.trunk_factor, network.loaded)
         return loop.Subject(
-            build.TITLES[name], "dice", objective, optimiser, params, remedy=REMEDY.format("unet.rate")
+            build.TITLES[name], "quality", objective, optimiser, params, remedy=REMEDY.format("unet.rate")
         )
     settings = config.train
     objective = objectives.classification(network.apply, network.prepare)
@@ -144,5 +149,5 @@ def subject_of(config: ConfigDict, name: str, network: build.Network, steps: int
     )
     if settings.choose == "accuracy":
         return subject
-    check = objectives.pointing(network.apply, network.prepare, config.segment.contrast)
+    check = objectives.pointing(network.apply, network.prepare, config.segment.contrast, config.model.pool)
     return dataclasses.replace(subject, check=check, choose=settings.choose)

@@ -66,10 +66,11 @@ def weak_networks(
     """Returns the weakly supervised networks by number of GAPs, and the screening by the 1-GAP network."""
     weak = {int(name[-1]): of for name, of in trained.items() if name != "unet"}
     incrementally = options.screening == "incremental"
+    pool = config.model.pool
     networks = {}
     for gaps, (network, params) in weak.items():
         keep = incremental.keep if incrementally and gaps == 1 else nothing
-        read = read_function(network.apply, network.prepare, config.data.crop, options.contrast, keep)
+        read = read_function(network.apply, network.prepare, config.data.crop, options.contrast, keep, pool)
         networks[gaps] = read, params
     read, params = networks[1]
     if incrementally:
@@ -100,11 +101,12 @@ def method_input(slices: Slices, channels: str) -> pipeline.Slices:
 
 
 def segment_supervised(
-    network: build.Network, params: Any, hu: np.ndarray, batch: int
+    network: build.Network, params: Any, slices: pipeline.Slices, batch: int
 ) -> Iterator[np.ndarray]:
-    """Yields the U-Net's probability (S, S) of each pixel of crops (N, S, S) in HU."""
-    for block in blocks(len(hu), batch):
-        found = _pixel_probability(network.module, network.prepare, params, padded(hu[block], batch))
+    """Yields the U-Net's probability (S, S) of each pixel of slices, as `method_input` returns them."""
+    for block in blocks(len(slices.hu), batch):
+        hu = padded(slices.take(block).seen, batch)
+        found = _pixel_probability(network.module, network.prepare, params, hu)
         yield from np.asarray(found)[: block.stop - block.start]
 
 

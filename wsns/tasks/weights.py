@@ -46,7 +46,7 @@ def ensure(config: ConfigDict) -> None:
         InputError: if they can't be fetched, or the networks haven't VGG16's own width.
     """
     check_width(config)
-    if config.model.start == "imagenet" and not config.model.weights and _has_weak(config):
+    if config.model.start == "imagenet" and not config.model.weights and _has_trunk(config):
         fetch_missing(pretrained.IMAGENET_FILE)
 
 
@@ -57,15 +57,15 @@ def check_width(config: ConfigDict) -> None:
         InputError: with the field.
     """
     model = config.model
-    if model.start == "imagenet" and model.width != 1 and _has_weak(config):
+    if model.start == "imagenet" and model.width != 1 and _has_trunk(config):
         raise InputError(
             f"model.width={model.width:g}: ImageNet's weights have VGG16's own width; set model.width=1, or "
             "model.start='shapes' (width 1/8) or 'random'"
         )
 
 
-def _has_weak(config: ConfigDict) -> bool:
-    return any(name.startswith("gap") for name in config.models)
+def _has_trunk(config: ConfigDict) -> bool:
+    return any(name != "unet" or config.unet.encoder == "vgg" for name in config.models)
 
 
 def fetch_missing(path: pathlib.Path, url: str = URL, size: int = BYTES, md5: str = MD5) -> None:

@@ -10,9 +10,11 @@ import optax
 from wsns.models.vgg import HEAD_BLOCKS, Output
 from wsns.segmentation.nam import nam, nodule_weights
 from wsns.training.faults import LIVE
-from wsns.training.step import Batch, Objective, Params, PerExample
+from wsns.training.step import AXIS, Batch, Objective, Params, PerExample
 
 Prepare = Callable[[jax.Array], jax.Array]
+LOSSES = ("slice", "batch")
+SMOOTHING = 1.0
 
 
 def classification(apply: Callable, prepare: Prepare) -> Objective:
@@ -36,7 +38,7 @@ def checking(apply: Callable, prepare: Prepare) -> Objective:
     return objective
 
 
-def pointing(apply: Callable, prepare: Prepare, contrast: str) -> Objective:
+def pointing(apply: Callable, prepare: Prepare, contrast: str, pool: str = "mean") -> Objective:
     """As `checking`, and as `hit` whether the peak of the NAM lies near a nodule; for validation only.
 
     Batches hold `where` (B, S, S) too, as `wsns.evaluation.findings.where_to_point` makes it; a slice in which it is 0
@@ -46,11 +48,13 @@ def pointing(apply: Callable, prepare: Prepare, contrast: str) -> Objective:
         apply: the network.
         prepare: turns HU into its input.
         contrast: of the NAM's weights.
+        pool: the network's global pooling.
     """
 
     def objective(params: Params, batch: Batch) -> PerExample:
         output, where = apply(params, prepare(batch["hu"])), batch["where"]
-        seen = nam(output.maps, nodule_weights(params["classifier"]["kernel"], contrast), where.shape[-1])
+        weights = nodule_weights(params["classifier"]["kernel"], contrast)
+        seen = nam(output.maps, weights, where.shape[-1], pool)
         codes = where.reshape(len(where), -1)
         peak = jnp.where(codes > 0, seen.reshape(codes.shape), -jnp.inf).argmax(axis=1)
         hit = (jnp.take_along_axis(codes, peak[:, None], axis=1)[:, 0] == 2).astype(jnp.float32)
@@ -94,16 +98,50 @@ def localisation(apply: Callable, prepare: Prepare, blob_weight: float = 5.0) ->
 
 
 def soft_dice(probability: jax.Array, reference: jax.Array) -> jax.Array:
-    """Dice coefficient of each (B, H, W) probability map with its reference; 0 where the reference is empty."""
-    axes = (1, 2)
-    overlap = 2 * (probability * reference).sum(axis=axes)
-    return overlap / jnp.maximum(probability.sum(axis=axes) + reference.sum(axis=axes), 1e-6)
+    """Dice coefficient of each (B, H, W) probability map with its reference, smoothed by `SMOOTHING` pixels.
+
+    Smoothed, that of two empty maps is 1: a slice without a nodule has something to teach.
+    """
+    overlap, area = _overlap_and_area(probability, reference)
+    return (overlap + SMOOTHING) / (area + SMOOTHING)
 
 
-def segmentation(apply: Callable, prepare: Prepare) -> Objective:
-    """Negative mean soft Dice over the batch; the score is the Dice of the outline on slices with a nodule.
+def batch_dice_loss(probability: jax.Array, reference: jax.Array, weight: jax.Array) -> jax.Array:
+    """Negative smoothed Dice of a whole batch's pixels taken together, as a loss (B,) per example.
 
-    Batches hold `hu` (B, S, S) and `nodules` (B, S, S), 0 outside any; both are compared at the network's resolution.
+    Overlaps and areas are added up over the batch, on all devices, before they are divided. Each example's loss has
+    that value, and such a gradient that the weighted mean over the batch has the gradient of the whole batch's loss,
+    however it is spread over devices. For use inside a step of `wsns.training.step`.
+
+    Args:
+        probability: (B, H, W).
+        reference: (B, H, W).
+        weight: (B,) of the examples, 0 for padding.
+    """
+    overlap, area = _overlap_and_area(probability, reference)
+    sums = jnp.stack([(overlap * weight).sum(), (area * weight).sum(), weight.sum()])
+    all_overlap, all_area, count = jax.lax.stop_gradient(jax.lax.psum(jax.lax.stop_gradient(sums), AXIS))
+    above, below = all_overlap + SMOOTHING, all_area + SMOOTHING
+    # Of a quotient of sums, the derivative with respect to one example's share of each.
+    share = overlap / below - area * above / below**2
+    return -above / below - count * (share - jax.lax.stop_gradient(share))
+
+
+def segmentation(apply: Callable, prepare: Prepare, loss: str = "slice") -> Objective:
+    """Negative soft Dice; the score is the slice-level quality of the outlines, which punishes false alarms too.
+
+    The score is Kirillov's panoptic quality with Dice in the place of IoU and slices in the place of segments: twice
+    the sum of the slices' Dice, by the number of slices with a nodule plus the number of slices in which something is
+    marked. It is 1 where every nodule and nothing else is outlined exactly, and 0 for a network that marks nothing, or
+    nothing right; a mark in a slice without a nodule costs as much as a slice that is missed.
+
+    Batches hold `hu` (B, S, S), or (B, 3, S, S) with the slices below and above, and `nodules` (B, S, S), 0 outside
+    any; both are compared at the network's resolution.
+
+    Args:
+        apply: the network.
+        prepare: turns HU into its input.
+        loss: of 'slice', the mean of `soft_dice` over the batch; or of 'batch', `batch_dice_loss`.
     """
 
     def objective(params: Params, batch: Batch) -> PerExample:
@@ -111,15 +149,27 @@ def segmentation(apply: Callable, prepare: Prepare) -> Objective:
         size = logits.shape[1]
         factor = batch["nodules"].shape[1] // size
         fine = (batch["nodules"] > 0).astype(jnp.float32).reshape(-1, size, factor, size, factor)
-        reference = fine.mean(axis=(2, 4))
-        loss = -soft_dice(jax.nn.sigmoid(logits), reference)
-        result, truth = (logits > 0), reference >= 0.5
-        overlap = 2 * (result & truth).sum(axis=(1, 2))
-        area = result.sum(axis=(1, 2)) + truth.sum(axis=(1, 2))
-        has_nodule = truth.any(axis=(1, 2)).astype(jnp.float32)
-        return PerExample(loss, overlap / jnp.maximum(area, 1), has_nodule)
+        probability, reference = jax.nn.sigmoid(logits), fine.mean(axis=(2, 4))
+        if loss == "batch":
+            losses = batch_dice_loss(probability, reference, batch["weight"])
+        else:
+            losses = -soft_dice(probability, reference)
+        return PerExample(losses, *_quality(logits > 0, reference >= 0.5))
 
     return objective
+
+
+def _quality(result: jax.Array, truth: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the Dice of each slice, and how much the slice counts: half for a nodule, half for a mark."""
+    overlap, area = _overlap_and_area(result.astype(jnp.float32), truth.astype(jnp.float32))
+    counts = (truth.any(axis=(1, 2)).astype(jnp.float32) + result.any(axis=(1, 2))) / 2
+    return overlap / jnp.maximum(area, 1), counts
+
+
+def _overlap_and_area(one: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns, (B,) each, what is above and below the line in the Dice coefficient of maps (B, H, W)."""
+    axes = (1, 2)
+    return 2 * (one * other).sum(axis=axes), one.sum(axis=axes) + other.sum(axis=axes)
 
 
 def _classified(logits: jax.Array, label: jax.Array) -> PerExample:
@@ -152,19 +202,23 @@ def sgd(
 ) -> Any:
     """SGD with momentum; the rate falls by `decay` per epoch, and layers of `trunk` learn at `trunk_factor` of it."""
     schedule = optax.exponential_decay(rate, steps_per_epoch, decay, staircase=True)
+    return _with_slower_trunk(optax.sgd(schedule, momentum=momentum), trunk_factor, trunk)
 
+
+def _with_slower_trunk(learner: Any, trunk_factor: float, trunk: Collection[str]) -> Any:
     def in_trunk(params: Params) -> Params:
         return {name: _filled(layer, name in trunk) for name, layer in params.items()}
 
-    return optax.chain(
-        optax.sgd(schedule, momentum=momentum), optax.masked(optax.scale(trunk_factor), in_trunk)
-    )
+    return optax.chain(learner, optax.masked(optax.scale(trunk_factor), in_trunk))
 
 
 def _filled(tree: Params, value: bool) -> Params:
     return jax.tree.map(lambda _: value, tree)
 
 
-def adam(rate: float, decay: float, steps_per_epoch: int) -> Any:
-    """Adam whose rate falls by `decay` per epoch."""
-    return optax.adam(optax.exponential_decay(rate, steps_per_epoch, decay, staircase=True))
+def adam(
+    rate: float, decay: float, steps_per_epoch: int, trunk_factor: float = 1.0, trunk: Collection[str] = ()
+) -> Any:
+    """Adam whose rate falls by `decay` per epoch; layers of `trunk` learn at `trunk_factor` of it."""
+    learner = optax.adam(optax.exponential_decay(rate, steps_per_epoch, decay, staircase=True))
+    return _with_slower_trunk(learner, trunk_factor, trunk) if trunk else learner

@@ -92,11 +92,14 @@ def load_arrays(
 
 
 class Streamed:
-    """Slices of one split that stay on disk and are decoded when they are asked for, by all cores."""
+    """Slices of one split that stay on disk and are decoded when they are asked for, by all cores.
 
-    def __init__(self, source: Sequence[dict[str, Any]], rows: np.ndarray, names: Sequence[str]):
-        """Takes records, the rows that are to be 0, 1, … here, and the names of their arrays."""
-        self._source, self._rows, self._names = source, rows, tuple(names)
+    `drawn` says in how many of them the consensus has a pixel.
+    """
+
+    def __init__(self, source: Sequence[dict[str, Any]], rows: np.ndarray, names: Sequence[str], drawn: int):
+        """Takes records, the rows that are to be 0, 1, … here, the names of their arrays, and `drawn`."""
+        self._source, self._rows, self._names, self.drawn = source, rows, tuple(names), drawn
         self._pool = ThreadPoolExecutor(os.cpu_count())
 
     def __len__(self) -> int:
@@ -142,7 +145,7 @@ def stream(
             found for _, found in zip(progress(every, f"looking through {part}"), pool.map(key, every))
         )
     rows = [n for *_, n, has_nodule in keys if has_nodule or not drawn]
-    return Streamed(source, np.array(rows, np.int64), names)
+    return Streamed(source, np.array(rows, np.int64), names, sum(key[-1] for key in keys))
 
 
 class _Stacked(Sequence[dict[str, Any]]):
