@@ -109,7 +109,9 @@ def _shown(config: ConfigDict, name: str, network: build.Network, steps: int, va
         look = None
     else:
         settings["rate"] = settings.pop("rates")[int(name[-1]) - 1]
-        read = read_function(network.apply, network.prepare, config.model.size, config.segment.contrast)
+        read = read_function(
+            network.apply, network.prepare, config.model.size, config.segment.contrast, pool=config.model.pool
+        )
         look = preview.look(read, validation, config.model.window)
     return Shown(
         objectives.falling(settings["rate"], settings["decay"], steps),
