@@ -144,8 +144,9 @@ def test_intervals_of_two_stages_cover_where_those_of_patients_alone_do_not():
     assert statistics.mean(own["covers"] for own in found["3"]["two stages"].values()) < 0.9
 
 
-def test_coverage_and_mark_scores_refuse_what_they_can_not_use(tmp_path):
+def test_crop_coverage_and_mark_scores_refuse_what_they_can_not_use(tmp_path):
     for name, argument, words in (
+        ("crop", f"--manual_dir={tmp_path / 'nowhere'}", "is not a folder"),
         ("coverage", "--patients=one", "--patients are numbers of at least 2"),
         ("mark_scores", f"--workdir={tmp_path}", "is no workdir of a finished run"),
     ):
