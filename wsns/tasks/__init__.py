@@ -40,6 +40,8 @@ ALONE = {
     "plan": "plan",
 }
 """Tasks that stand on no other step, and their functions."""
+TWIN = "twin"
+"""The word of `data.manual_dir` for the synthetic scans."""
 TOGETHER = ("train", "grid")
 """Steps that several processes do as one."""
 FINGERPRINTS = ("data_fingerprint", "split_fingerprint")
@@ -53,6 +55,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
         InputError: for a bad config, or bad input to one of the steps; what was done before stays.
     """
     workdir = workdir.absolute()
+    config = with_source(config, workdir)
     _check(config)
     if config.task in ALONE:
         # A comparison or a plan may be written into a run's folder, whose own config.json stays.
@@ -76,6 +79,26 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
             )
             return
         _function(step, step)(config, workdir, stamps)
+
+
+def with_source(config: ConfigDict, workdir: pathlib.Path) -> ConfigDict:
+    """Returns the config with an empty `data.manual_dir` for 'twin', as all steps know it.
+
+    Raises:
+        InputError: if no source is named, and the workdir has no records: the whole twin takes hours to render.
+    """
+    data = config.data
+    if data.manual_dir == TWIN:
+        own = config.copy_and_resolve_references()
+        own.data.manual_dir = ""
+        return own
+    has_records = (workdir / "records" / "accounting.json").exists()
+    if config.task in STEPS and not (data.manual_dir or data.max_scans or has_records):
+        raise InputError(
+            "config.data.manual_dir is empty: name the folder of LIDC-IDRI's DICOM files; or, for synthetic scans, "
+            f"{TWIN!r} for all of them, which takes hours, or --config.data.max_scans=66 for that many"
+        )
+    return config
 
 
 def _function(module: str, name: str) -> Callable[..., Any]:
