@@ -1,9 +1,7 @@
 """The task 'grid': rate, decay and batch size by validation accuracy (section 3.2), in one table."""
 
 import itertools
-import json
 import pathlib
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,13 +38,13 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
                     stamps.begin(where, wanted, directory)
                 train.fit(own, name, splits, directory, resident=resident)
                 if hosts.is_first():
-                    shutil.rmtree(directory / "checkpoints")
+                    files.remove(directory / "checkpoints")
                     stamps.mark_done(where, wanted)
             if hosts.is_first():
                 rows.append(_row(own, name, directory, len(splits[1])))
                 _write(workdir, rows)
     if hosts.is_first():
-        print((workdir / "grid.txt").read_text())
+        print(files.read_text(workdir / "grid.txt"))
 
 
 def combinations(config: ConfigDict, name: str) -> Iterator[ConfigDict]:
@@ -83,7 +81,7 @@ def _words(config: ConfigDict, name: str) -> str:
 
 
 def _row(config: ConfigDict, name: str, directory: pathlib.Path, slices: int) -> dict[str, Any]:
-    epochs = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    epochs = files.read_lines(directory / "metrics.jsonl")
     best = max((row for row in epochs if row["split"] == "validation"), key=lambda row: row["accuracy"])
     right = round(best["accuracy"] * slices)
     interval = stats.binomtest(right, slices).proportion_ci(method="wilson")

@@ -1,13 +1,14 @@
 """The figures of a run, from its records, `masks/`, `cases.csv` and training logs."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from wsns import progress
 from wsns import workdir as files
+from wsns.errors import InputError
 from wsns.evaluation.beyond import Beyond
 from wsns.evaluation.cases import Case
 from wsns.models.build import TITLES
@@ -110,6 +111,11 @@ def _examples(cases: Sequence[Case], method: str) -> list[Case]:
 def _metrics(run: Run) -> list[dict[str, Any]]:
     rows = []
     for name in run.config.models:
-        for line in (run.workdir / name / "metrics.jsonl").read_text().splitlines():
-            rows.append({"model": TITLES[name], **json.loads(line)})
+        try:
+            rows += [
+                {"model": TITLES[name], **row}
+                for row in files.read_lines(run.workdir / name / "metrics.jsonl")
+            ]
+        except InputError as error:
+            progress.say(f"warning: {error}; the report is without this network's curves")
     return rows

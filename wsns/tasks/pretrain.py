@@ -1,6 +1,5 @@
 """The task 'pretrain': makes the starts that ship with the project in place of ImageNet's."""
 
-import json
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -73,7 +72,7 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
         config.train.epochs, config.train.batch, config.seed, config.train.flip, config.train.shift
     )
     loop.fit(subject, training, validation, how, workdir / on)
-    rows = [json.loads(line) for line in (workdir / on / "metrics.jsonl").read_text().splitlines()]
+    rows = files.read_lines(workdir / on / "metrics.jsonl")
     made_by = {
         "command": f"python main.py --config={start.config} --workdir=runs/{on}",
         "version": shapes.VERSION if on == "shapes" else patches.VERSION,

@@ -82,7 +82,7 @@ def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int]:
             for method in dict.fromkeys(case.method for case in cases)
         }
         return cases, by_method, sum(int(row["left_out"]) for row in rows)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise InputError(
             f"{folder}: scans.csv or marks.csv is missing or damaged ({error!r}): remove "
             f"{folder.parent / 'stamps' / 'scans.json'} and run again; they are made from the scans' own folders"

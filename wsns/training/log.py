@@ -7,7 +7,9 @@ from typing import Any
 
 from tensorboardX import SummaryWriter
 
-from wsns import workdir
+from wsns import progress, workdir
+from wsns.errors import InputError
+from wsns.plain_paths import plain
 
 
 class Log:
@@ -17,9 +19,9 @@ class Log:
         """Keeps the rows of `epochs_done` epochs; `score_name` is what the score is called."""
         self._path = directory / "metrics.jsonl"
         self._score_name = score_name
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        self._rows = [row for row in map(json.loads, lines) if row["epoch"] <= epochs_done]
-        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=steps_done + 1)
+        rows = _earlier(self._path) if epochs_done else []
+        self._rows = [row for row in rows if row["epoch"] <= epochs_done]
+        self._board = SummaryWriter(str(plain(directory) / "tensorboard"), purge_step=steps_done + 1)
 
     def __enter__(self) -> "Log":
         return self
@@ -43,3 +45,12 @@ class Log:
 
     def _named(self, name: str) -> str:
         return self._score_name if name == "score" else name
+
+
+def _earlier(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the rows of earlier epochs; no training is lost for a log that can't be read."""
+    try:
+        return workdir.read_lines(path)
+    except InputError as error:
+        progress.say(f"warning: {error}; the curves begin with the next epoch")
+        return []
