@@ -4,6 +4,8 @@ This file is short on purpose: it parses flags and hands over to `wsns.tasks`, w
 import everything.
 """
 
+import errno
+import os
 import pathlib
 import re
 import sys
@@ -11,7 +13,11 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from wsns import hosts, tasks
+# A notebook's own, which a shell started there inherits, may be none that matplotlib finds here.
+os.environ["MPLBACKEND"] = "agg"
+
+from configs import table1
+from wsns import VERSION, config_file, environment, hosts, progress, tasks, usage
 from wsns.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.", lock_config=True)
@@ -25,6 +31,18 @@ _COORDINATOR = flags.DEFINE_string(
 )
 _PROCESSES = flags.DEFINE_integer("processes", None, "How many processes there are.")
 _PROCESS = flags.DEFINE_integer("process", None, "Number of this one, from 0.")
+_CONFIGS = pathlib.Path(__file__).parent / "configs"
+_DISK = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ESTALE,
+)
+"""Errors of the system that tell of the disk, not of the code."""
 
 
 def main(argv: list[str]) -> None:
@@ -32,13 +50,27 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         sys.exit(f"error: unknown argument {argv[1]!r}: fields are set as --config.FIELD=VALUE")
     logging.set_verbosity(logging.ERROR)
-    name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+    file = config_flags.get_config_filename(flags.FLAGS["config"])
     try:
+        config, name = _CONFIG.value, pathlib.Path(file).stem
+        config_file.check(config, config_file.load(file, _CONFIGS), table1.get_config())
+        config_file.home(config)
+        workdir = config_file.at_home(_WORKDIR.value or f"runs/{name}", "--workdir")
         if _COORDINATOR.value:
             hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-        tasks.run(_CONFIG.value, pathlib.Path(_WORKDIR.value or f"runs/{name}"))
+        tasks.run(config, workdir)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        # Who read what is printed has gone; nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        sys.exit(
+            f"error: {error.filename or 'a file'}: {error.strerror}; what is done is kept, and the same command goes on"
+        )
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(130)
@@ -46,7 +78,17 @@ def main(argv: list[str]) -> None:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; what is wrong with it is one line, not a traceback."""
+    progress.accept_any_text()
+    asked = argv[1:] or ["--help"]
+    if asked[0] in ("--help", "-h", "-help", "help"):
+        print(usage.overview(_CONFIGS, (*tasks.STEPS, *tasks.ALONE)))
+        sys.exit(0)
+    if asked[0] == "--version":
+        print(f"wsns {VERSION} ({environment.commit()})")
+        sys.exit(0)
     try:
+        if file := config_file.given(argv[1:]):
+            config_file.load(file, _CONFIGS)
         return flags.FLAGS(argv)
     except (KeyError, AttributeError) as error:
         text = str(error.args[0])
@@ -57,7 +99,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         given = next((word for word in argv if field in word.split("=")[0].split(".")), field)
         hint = f"; did you mean {better[1]!r}?" if better else "; configs/table1.py lists all fields"
         sys.exit(f"error: {given}: the config has no field {field!r}{hint}")
-    except (flags.Error, TypeError, ValueError, FileNotFoundError) as error:
+    except (InputError, flags.Error, TypeError, ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import importlib.metadata
 import json
-import os
 import pathlib
 import platform
 import sys
@@ -16,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from wsns.errors import InputError
+from wsns.processes import cores
 
 
 def parser(text: str | None, quick: str) -> argparse.ArgumentParser:
@@ -44,7 +44,7 @@ def finish(flags: argparse.Namespace, run: Callable[[], Any], show: Callable[[An
 
 def machine(*packages: str) -> dict[str, Any]:
     """Returns the `device` in words and the `versions` of packages, as a result holds them."""
-    device = f"{platform.machine()}, {os.cpu_count()} cores"
+    device = f"{platform.machine()}, {cores()} cores"
     if "jax" in packages:
         import jax  # only here: not every benchmark needs it
 

@@ -1,12 +1,13 @@
 """The same networks in PyTorch, for `networks.py`; needs PyTorch, which the project itself does without."""
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+
+from wsns.processes import cores
 
 HEADS = (5, 4, 3)
 
@@ -62,7 +63,7 @@ def competitor(
 ) -> dict[str, Callable[[], Any]]:
     """Returns one forward pass and one training step as functions that wait for the result."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     model = VGG(params).to(device, memory_format=torch.channels_last)
     groups: dict[bool, list[nn.Parameter]] = {True: list(model.classifier.parameters()), False: []}
     for name, conv in model.convs.items():

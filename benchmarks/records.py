@@ -11,7 +11,6 @@ decoded in the background as `fit.input=stream` does. --quick takes two scans. -
 
 import argparse
 import collections
-import os
 import pathlib
 import resource
 import subprocess
@@ -33,6 +32,7 @@ from wsns.data.records.plan import Options, Plan, make_plan
 from wsns.data.records.scan import scan_records
 from wsns.data.records.split import SPLITS
 from wsns.data.records.store import Store
+from wsns.processes import cores
 from wsns.tasks.record_files import write_all
 from wsns.training import feed
 
@@ -44,9 +44,7 @@ def main() -> None:
     """Measures, prints a table and, on request, a line of JSON."""
     parser = harness.parser(__doc__, "two scans only")
     parser.add_argument("--manual_dir", default="", help="folder with scans of LIDC-IDRI")
-    parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes; default: one per core"
-    )
+    parser.add_argument("--workers", type=int, default=cores(), help="processes; default: one per core")
     flags = parser.parse_args()
     harness.finish(flags, lambda: run(flags), show)
 

@@ -25,8 +25,8 @@ def get_config() -> ConfigDict:
     config.real = ""
 
     config.data = data = ConfigDict()
-    # Folder with the DICOM files of LIDC-IDRI, in any order and depth; or 'twin', the synthetic LIDC twin, which is also
-    # taken where the folder is empty and max_scans says how many.
+    # Folder with the DICOM files of LIDC-IDRI, in any order and depth; or 'twin', the synthetic LIDC twin, which is
+    # taken for an empty folder too where max_scans says how many scans.
     data.manual_dir = ""
     # Patients or series UIDs to leave out, separated by commas.
     data.exclude = ""

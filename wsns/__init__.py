@@ -1,7 +1,32 @@
-"""Weakly-supervised nodule segmentation. Importing the package settles how XLA compiles for the CPU."""
+"""Weakly-supervised nodule segmentation. Importing the package settles how JAX and XLA compute.
+
+What is set here holds whatever the environment says: results must not depend on a variable that another project left
+in a shell. Where the work is done (JAX_PLATFORMS, CUDA_VISIBLE_DEVICES) stays the user's.
+"""
 
 import importlib.metadata
 import os
+import sys
+
+VERSION = "0.1.0"
+SETTINGS = {
+    "jax_enable_x64": False,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_disable_jit": False,
+}
+"""JAX's settings that would change numbers, or break the code, all at their defaults."""
+
+
+def _keep_jax_settings() -> None:
+    """Sets them in the environment, for a later import of jax and for processes, and in a jax that is there."""
+    for name, value in SETTINGS.items():
+        os.environ[name.upper()] = str(int(value)) if isinstance(value, bool) else str(value)
+    if "jax" in sys.modules:
+        config = sys.modules["jax"].config
+        for name, value in SETTINGS.items():
+            config.update(name, value)
 
 
 def _turn_off_miscompiled_fusions() -> None:
@@ -17,4 +42,5 @@ def _turn_off_miscompiled_fusions() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {name}=".strip()
 
 
+_keep_jax_settings()
 _turn_off_miscompiled_fusions()

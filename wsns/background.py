@@ -2,10 +2,11 @@
 
 import collections
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from wsns.processes import cores
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -35,5 +36,5 @@ def ahead(
 @contextlib.contextmanager
 def threads() -> Iterator[Callable[..., Iterator[Any]]]:
     """Gives a `map` that uses all cores, as far as Python lets it."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         yield pool.map

@@ -1,6 +1,7 @@
 """What a run stood on: versions, devices, the state of the code."""
 
 import importlib.metadata
+import os
 import pathlib
 import platform
 import subprocess
@@ -8,21 +9,29 @@ from typing import Any
 
 import jax
 
+from wsns import hosts
+
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "SimpleITK", "pylidc",
     "tensorflow-datasets", "array_record",
 )  # fmt: skip
 
 
-def describe() -> dict[str, Any]:
-    """Returns versions, devices and the git state as values of JSON's types."""
+def describe(*, devices: bool = True) -> dict[str, Any]:
+    """Returns versions, devices and the git state as values of JSON's types.
+
+    Args:
+        devices: whether the task uses them; for one that doesn't they aren't started.
+    """
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.local_devices()],
-        "processes": jax.process_count(),
-        "git": _git_state(),
+        "devices": [
+            f"{device.platform}:{device.device_kind}" for device in (jax.local_devices() if devices else ())
+        ],
+        "processes": hosts.count(),
+        "git": commit(),
     }
 
 
@@ -33,17 +42,30 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _git_state() -> str:
-    """Returns commit and whether files were changed; 'unknown' outside a checkout."""
-    here = pathlib.Path(__file__).parent
+def commit() -> str:
+    """Returns commit and whether files were changed; 'unknown' outside a checkout of this project's own."""
+    root = pathlib.Path(__file__).resolve().parents[1]
     try:
-        commit = subprocess.run(
-            ["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "-C", here, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
+        # A copy may lie inside another project's checkout, tracked there or not.
+        if pathlib.Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
+            return "unknown"
+        _git(root, "ls-files", "--error-unmatch", pathlib.Path(__file__).resolve().relative_to(root))
+        found = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return "unknown"
-    return commit + (" with uncommitted changes" if changed else "")
+    return found + (" with uncommitted changes" if changed else "")
+
+
+def _git(root: pathlib.Path, *arguments: str | pathlib.Path) -> str:
+    """Asks git about a folder's own checkout, not about one that a variable names, as within a hook."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "-C", root, *arguments],
+        capture_output=True,
+        check=True,
+        env=own,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return done.stdout.strip()

@@ -1,5 +1,6 @@
 """One run over several processes, on one machine or many (`jax.distributed`)."""
 
+import os
 import socket
 import time
 from typing import Any
@@ -43,13 +44,34 @@ def join(
 
 
 def is_first() -> bool:
-    """Says whether this process is the one that writes files and shows progress."""
-    return jax.process_index() == 0
+    """Says whether this process is the one that writes files and shows progress; alone it starts no device for that."""
+    return not jax.distributed.is_initialized() or jax.process_index() == 0
+
+
+def count() -> int:
+    """Returns how many processes there are; alone it starts no device for that."""
+    return jax.process_count() if jax.distributed.is_initialized() else 1
+
+
+def check_devices() -> None:
+    """Starts the devices, which networks need and records don't.
+
+    Raises:
+        InputError: if those that JAX_PLATFORMS asks for aren't there.
+    """
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        raise InputError(
+            f"JAX_PLATFORMS={asked}: no such device can be used ({' '.join(str(error).split())[:300]}): unset it, or "
+            "set it to cpu; for an NVIDIA GPU pip install -r requirements-gpu.txt"
+        ) from error
 
 
 def from_first(tree: Any) -> Any:
     """Returns the first process's arrays in every process."""
-    return multihost_utils.broadcast_one_to_all(tree) if jax.process_count() > 1 else tree
+    return multihost_utils.broadcast_one_to_all(tree) if count() > 1 else tree
 
 
 def _wait_for(address: str, patience: float) -> None:

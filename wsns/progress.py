@@ -1,5 +1,6 @@
 """One look for every progress bar: what is done, how fast, how long it will still take."""
 
+import io
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -32,6 +33,13 @@ def bar(total: int, description: str, *, initial: int = 0, unit: str = "slice", 
         bar_format=FORMAT,
         disable=hidden,
     )
+
+
+def accept_any_text() -> None:
+    """Has a terminal or file that isn't UTF-8 show a question mark for what it can't show, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def through(items: Iterable[Any], what: str) -> Iterable[Any]:

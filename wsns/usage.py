@@ -35,7 +35,10 @@ def overview(configs: pathlib.Path, tasks: tuple[str, ...]) -> str:
     lines += ["", "examples:"]
     for what, command in EXAMPLES:
         lines += [f"  {what}:", f"    {command}"]
-    lines += ["", "All fields, each with its meaning: configs/table1.py. All flags: python main.py --helpfull"]
+    lines += [
+        "",
+        "All fields, each with its meaning: configs/table1.py. All flags: python main.py --helpfull",
+    ]
     return "\n".join(lines)
 
 
@@ -45,4 +48,6 @@ def first_line(path: pathlib.Path) -> str:
 
 
 def _item(name: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {name:<18}", subsequent_indent=" " * 20) or [f"  {name}"]
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {name:<18}", subsequent_indent=" " * 20) or [
+        f"  {name}"
+    ]

@@ -15,7 +15,7 @@ import numpy as np
 from wsns.errors import InputError
 from wsns.evaluation import metrics
 from wsns.evaluation.surface import compare_surfaces
-from wsns.workdir import write_text
+from wsns.workdir import read_text, write_text
 
 VARIANTS = (1, 2, 3)
 COARSE = tuple(f"{g}-GAP coarse" for g in VARIANTS)
@@ -195,7 +195,7 @@ def read_cases(path: pathlib.Path) -> list[Case]:
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist: run the segmentation first, or name another workdir")
-    with path.open(newline="", encoding="utf-8") as file:
+    with io.StringIO(read_text(path)) as file:
         reader = csv.reader(file)
         header = next(reader, [])
         if tuple(header) != COLUMNS:

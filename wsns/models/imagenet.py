@@ -130,4 +130,4 @@ def _reversed(layers: Layers) -> Layers:
 
 @functools.cache
 def _known() -> dict[str, Any]:
-    return json.loads(_KNOWN.read_text())
+    return json.loads(_KNOWN.read_text(encoding="utf-8"))

@@ -11,10 +11,12 @@ from wsns.evaluation.classifier import Curves
 from wsns.evaluation.froc import RATES, Froc
 from wsns.report.figures import WIDTH
 from wsns.report.plots import COLOURS, MARKERS
+from wsns.report.views import own_style
 
 LINES = dict(zip(COLOURS, ("solid", "dashed", "dotted", "dashdot"), strict=True))
 
 
+@own_style
 def curves(found: Beyond) -> Figure:
     """Draws ROC and calibration on the test split, and FROC and calibration on whole scans if some were searched."""
     rows = 2 if found.whole else 1

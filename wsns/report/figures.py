@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 from wsns.evaluation.cases import VARIANTS, Case
 from wsns.evaluation.causes import CAUSES, cause
 from wsns.report import views
-from wsns.report.views import SliceView
+from wsns.report.views import SliceView, own_style
 
 WIDTH = 11.0  # inches
 
 
+@own_style
 def overview(view: SliceView, *, variant: int = 2) -> Figure:
     """Draws the path from the scan's slice to the result, in eight panels.
 
@@ -42,6 +43,7 @@ def overview(view: SliceView, *, variant: int = 2) -> Figure:
     return _headed(figure, view.title)
 
 
+@own_style
 def figure2(slices: Sequence[SliceView], *, variant: int = 2) -> Figure:
     """Draws the NAMs of all variants with their scopes, and the results, one slice per row.
 
@@ -105,6 +107,7 @@ def choose_failures(cases: Sequence[Case], method: str, count: int) -> dict[str,
     return chosen
 
 
+@own_style
 def gallery(
     groups: Mapping[str, Sequence[tuple[SliceView, Case]]], method: str, *, scopes: bool = False
 ) -> Figure:

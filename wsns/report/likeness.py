@@ -12,6 +12,7 @@ from wsns.evaluation.likeness.scan import SHOWN, NoduleCrop, ScanLook
 from wsns.evaluation.likeness.statistics import DISTANCES_MM, HIGHEST, LOWEST, groups
 from wsns.report import views
 from wsns.report.figures import WIDTH
+from wsns.report.views import own_style
 
 REAL, TWIN = "#D55E00", "#0072B2"
 LUNG_WINDOW = (-1000, -200)
@@ -26,6 +27,7 @@ _BIN_HU = 10
 _RADII_MM = np.linspace(0, 6, 61)
 
 
+@own_style
 def crop_sheet(real: Sequence[ScanLook], twin: Sequence[ScanLook]) -> Figure:
     """Draws crops of lung, a row of a real scan and a row of the twin in turn."""
     shown = [
@@ -47,6 +49,7 @@ def crop_sheet(real: Sequence[ScanLook], twin: Sequence[ScanLook]) -> Figure:
     return figure
 
 
+@own_style
 def nodule_sheet(real: Sequence[ScanLook], twin: Sequence[ScanLook]) -> Figure:
     """Draws real nodules by size, each with one of the twin of like size at its right, where there is one."""
     pairs = matched(
@@ -81,6 +84,7 @@ def matched(
     return sorted(zip(real, found, strict=True), key=lambda pair: pair[0].radius)
 
 
+@own_style
 def statistics_figure(real: Sequence[ScanLook], twin: Sequence[ScanLook]) -> Figure:
     """Draws densities, noise, sections and nodules: each scan a thin line, all of a kind a thick one."""
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")

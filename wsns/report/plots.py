@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from wsns.evaluation.cases import COARSE, FINE, METHODS, Case
 from wsns.evaluation.causes import CAUSES
 from wsns.report.figures import WIDTH
+from wsns.report.views import own_style
 
 BINS_MM = (0.0, 4.0, 6.0, 8.0, 10.0, 15.0, float("inf"))
 COLOURS = dict(
@@ -35,6 +36,7 @@ CAUSE_LOOKS = dict(
 SPLITS = {"train": ("#0072B2", "solid"), "validation": ("#D55E00", "dashed")}
 
 
+@own_style
 def figure3(cases: Sequence[Case]) -> Figure:
     """Draws TP Dice and TP DOA against the nodule's diameter, mean ± SD, coarse above and fine below.
 
@@ -55,6 +57,7 @@ def figure3(cases: Sequence[Case]) -> Figure:
     return figure
 
 
+@own_style
 def cause_bars(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """Draws how many slices have each cause of failure, one bar per method.
 
@@ -79,6 +82,7 @@ def cause_bars(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     return figure
 
 
+@own_style
 def training_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Draws loss and accuracy (for the U-Net the slice-level quality of outlines) per epoch, one column per model.
 

@@ -12,7 +12,7 @@ from wsns.evaluation.findings import NEAR_MM
 from wsns.evaluation.transfer import Line
 from wsns.evaluation.transfer_text import remarks, tables
 from wsns.report import markup, views
-from wsns.report.views import SliceView
+from wsns.report.views import SliceView, own_style
 
 HEADING = "Trained on synthetic scans, tried on real ones"
 COLUMNS = 3
@@ -73,6 +73,7 @@ def notice(start: str) -> str:
     )
 
 
+@own_style
 def nodule_figures(nodules: Sequence[NoduleView]) -> list[Figure]:
     """Draws nodules, two panels each, a dozen per figure."""
     return [_figure(nodules[first : first + PER_FIGURE]) for first in range(0, len(nodules), PER_FIGURE)]

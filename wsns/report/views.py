@@ -1,11 +1,13 @@
 """One slice with everything that was found in it, and how its layers are drawn on an axis."""
 
 import dataclasses
+import functools
 import io
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -31,6 +33,22 @@ READ_AS = (
 )
 """What every figure made of slices says of how to read them."""
 _FINER = 4
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def own_style(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Has a function draw in matplotlib's default style, whatever the user's settings say.
+
+    Some of them would turn pictures upside down (`image.origin`) or need other programs (`text.usetex`).
+    """
+
+    @functools.wraps(function)
+    def drawn(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        with matplotlib.style.context("default"):
+            return function(*args, **kwargs)
+
+    return drawn
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -167,6 +185,7 @@ def zoom(axes: Axes, box: tuple[int, int, int]) -> None:
     axes.set_ylim(row + side - 0.5, row - 0.5)
 
 
+@own_style
 def to_png(figure: Figure) -> bytes:
     """Returns the figure as PNG; equal figures give equal bytes."""
     FigureCanvasAgg(figure)

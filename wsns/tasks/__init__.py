@@ -1,14 +1,14 @@
 """The outermost layer: what a config's task does, step by step, in its workdir."""
 
+import contextlib
 import importlib
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
-from wsns import environment, hosts
+from wsns import environment, hosts, lock
 from wsns import workdir as files
 from wsns.data.records.slices import VERSION
 from wsns.errors import InputError
@@ -42,8 +42,12 @@ ALONE = {
 """Tasks that stand on no other step, and their functions."""
 TWIN = "twin"
 """The word of `data.manual_dir` for the synthetic scans."""
+NO_NETWORK = ("records", "accounting", "weights", "bound", "compare", "twin_check")
+"""Tasks that need no device."""
 TOGETHER = ("train", "grid")
 """Steps that several processes do as one."""
+NEEDED = ("accounting.json", "slices.csv", "split.json")
+"""What later steps read of the records, besides the records themselves."""
 FINGERPRINTS = ("data_fingerprint", "split_fingerprint")
 """Of `accounting.json`, what names the data of a run."""
 
@@ -57,6 +61,13 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     workdir = workdir.absolute()
     config = with_source(config, workdir)
     _check(config)
+    if config.task not in NO_NETWORK:
+        hosts.check_devices()
+    with lock.held(workdir) if hosts.is_first() else contextlib.nullcontext():
+        _run(config, workdir)
+
+
+def _run(config: ConfigDict, workdir: pathlib.Path) -> None:
     if config.task in ALONE:
         # A comparison or a plan may be written into a run's folder, whose own config.json stays.
         if config.task not in ("compare", "plan"):
@@ -70,10 +81,10 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     steps = STEPS[config.task]
     if config.task == "table1" and config.real:
         steps += ("real",)
-        if jax.process_count() == 1:
+        if hosts.count() == 1:
             _function("real", "prepare")(config, workdir)
     for step in steps:
-        if step not in TOGETHER and jax.process_count() > 1:
+        if step not in TOGETHER and hosts.count() > 1:
             print(
                 f"{step!r} is work for one process: the same command without --coordinator goes on from here"
             )
@@ -160,9 +171,22 @@ def ensure_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stam
 
 
 def describe(config: ConfigDict, workdir: pathlib.Path, data: Mapping[str, Any]) -> None:
-    """Writes a run's `config.json` and its `environment.json`, which names versions and `data`."""
-    files.write_json(workdir / "config.json", config.to_dict())
-    files.write_json(workdir / "environment.json", environment.describe() | {"data": dict(data)})
+    """Writes a run's `config.json` and its `environment.json`, which names versions and `data`, where they changed.
+
+    Those of a read-only run stay as they are: what they tell of was done under them.
+    """
+    network = config.task not in NO_NETWORK
+    told = {
+        "config": config.to_dict(),
+        "environment": environment.describe(devices=network) | {"data": dict(data)},
+    }
+    for name, value in told.items():
+        path = workdir / f"{name}.json"
+        try:
+            files.write_json(path, value)
+        except OSError as error:
+            if error.errno not in lock.READ_ONLY or not path.is_file():
+                raise
 
 
 def record_inputs(config: ConfigDict) -> dict[str, Any]:
@@ -178,11 +202,11 @@ def record_inputs(config: ConfigDict) -> dict[str, Any]:
 
 def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     inputs, built = record_inputs(config), workdir / "records"
-    done = (built / "accounting.json").exists() and stamps.is_done("records", inputs)
+    done = all(files.is_whole(built / name) for name in NEEDED) and stamps.is_done("records", inputs)
     # A network that was trained on records keeps them; who asks for records wants those of today's archive.
     if done and not (config.task == "records" and config.data.manual_dir):
         return
-    if jax.process_count() > 1:
+    if hosts.count() > 1:
         raise InputError(
             f"{built}: the records are missing or made by another config; make them in one process first, with "
             "--config.task=records and without --coordinator"

@@ -70,7 +70,7 @@ def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -
         segment(own, folder, files.Stamps(folder))
         runs.append(compare.read_run(name, folder))
         compare.write(runs, workdir, "ablations", **config.evaluate.to_dict())
-    print((workdir / "ablations.txt").read_text(), end="")
+    print(files.read_text(workdir / "ablations.txt"), end="")
 
 
 def _prepare(config: ConfigDict, own: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> None:

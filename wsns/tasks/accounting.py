@@ -49,7 +49,7 @@ def account(config: ConfigDict, workdir: pathlib.Path) -> None:
         for name, choice in choices.items()
     }
     _write(workdir, describe(list(scans.values())), list(rows.values()), rows[own])
-    print((workdir / "accounting.txt").read_text(), end="")
+    print(files.read_text(workdir / "accounting.txt"), end="")
 
 
 def named_choices(config: ConfigDict) -> tuple[dict[str, Options], str]:

@@ -69,7 +69,7 @@ def bound(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> No
         stamps.begin("bound", inputs, *(workdir / f"bound.{kind}" for kind in ("csv", "txt", "md")))
         _write(config, workdir, _measure(config, workdir), accounting["source"])
         stamps.mark_done("bound", inputs)
-    print((workdir / "bound.txt").read_text(), end="")
+    print(files.read_text(workdir / "bound.txt"), end="")
 
 
 def _measure(config: ConfigDict, workdir: pathlib.Path) -> list[Row]:

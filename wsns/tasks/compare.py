@@ -47,7 +47,7 @@ def compare(config: ConfigDict, workdir: pathlib.Path) -> None:
     """
     runs = [read_run(name, folder) for name, folder in _named(config).items()]
     write(runs, workdir, "compare", **config.evaluate.to_dict())
-    print((workdir / "compare.txt").read_text(), end="")
+    print(files.read_text(workdir / "compare.txt"), end="")
 
 
 def read_run(name: str, folder: pathlib.Path) -> Run:

@@ -33,7 +33,7 @@ def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
         InputError: if there are no cases, or they are damaged.
     """
     write_report(config, workdir, stamps)
-    print((workdir / "table1.txt").read_text())
+    print(files.read_text(workdir / "table1.txt"))
     print(f"report: {workdir / 'report.html'}")
 
 
@@ -54,9 +54,9 @@ def write_report(
     cases = read_cases(workdir / "cases.csv")
     searched = bool(config.scans.most) and stamps.is_done("scans", scans.inputs(config, workdir))
     inputs = {
-        "cases": files.fingerprint((workdir / "cases.csv").read_text()),
+        "cases": files.fingerprint(files.read_text(workdir / "cases.csv")),
         "scans": [
-            files.fingerprint((workdir / "scans" / name).read_text()) for name in SCAN_FILES if searched
+            files.fingerprint(files.read_text(workdir / "scans" / name)) for name in SCAN_FILES if searched
         ],
         # The report quotes the whole config.
         "config": {name: value for name, value in config.to_dict().items() if name != "task"},

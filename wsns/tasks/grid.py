@@ -2,7 +2,6 @@
 
 import itertools
 import pathlib
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -47,13 +46,13 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
                     if diverged:
                         progress.say(f"{diverged}: the search goes on")
                         files.write_json(directory / DIVERGED, {"step": diverged.step})
-                    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+                    files.remove(directory / "checkpoints")
                     stamps.mark_done(where, wanted)
             if hosts.is_first():
                 rows.append(_row(own, name, directory, len(splits[1])))
                 _write(workdir, rows)
     if hosts.is_first():
-        print((workdir / "grid.txt").read_text())
+        print(files.read_text(workdir / "grid.txt"))
 
 
 def _fit(config: ConfigDict, name: str, splits: Any, directory: pathlib.Path, **how: Any) -> Diverged | None:

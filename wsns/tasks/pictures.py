@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from wsns import progress
 from wsns import workdir as files
+from wsns.errors import InputError
 from wsns.evaluation.beyond import Beyond
 from wsns.evaluation.cases import Case
 from wsns.models.build import TITLES
@@ -130,8 +132,10 @@ def _examples(cases: Sequence[Case], method: str) -> list[Case]:
 
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
-    return [
-        {"model": TITLES[name], **row}
-        for name in run.config.models
-        for row in read_metrics(run.workdir / name)
-    ]
+    rows = []
+    for name in run.config.models:
+        try:
+            rows += [{"model": TITLES[name], **row} for row in read_metrics(run.workdir / name)]
+        except InputError as error:
+            progress.say(f"warning: {error}; the report is without this network's curves")
+    return rows

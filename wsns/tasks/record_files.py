@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import itertools
-import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,8 @@ from wsns.data.records.plan import Options, Plan
 from wsns.data.records.scan import ScanFacts
 from wsns.data.records.split import SPLITS, fingerprint
 from wsns.data.records.store import Store
+from wsns.plain_paths import plain
+from wsns.processes import cores
 from wsns.tasks.check_page import write_check_page
 from wsns.tasks.facts import account, scan_rows
 
@@ -59,7 +60,7 @@ def _write_records(plan: Plan, choice: Options, store: Store, directory: pathlib
     facts = []
     with _quiet_tfds(), progress.bar(len(plan.source.series), "writing records", unit="scan") as bar:
         config = LidcSlicesConfig(name="records", options=choice)
-        builder = Builder(config=config, data_dir=directory)
+        builder = Builder(config=config, data_dir=plain(directory))
         pathlib.Path(builder.data_dir).mkdir(parents=True)
         writer = tfds.core.SequentialWriter(builder.info, SHARD, file_format="array_record")
         parts = [part for part in SPLITS if plan.series(part)]
@@ -94,7 +95,7 @@ def _read_back(plan: Plan, directory: pathlib.Path) -> tuple[list[dict[str, Any]
     for part in (part for part in SPLITS if plan.series(part)):
         source = data_source(directory, part)
         # Decompression and hashing let go of the interpreter's lock.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             found = pool.map(_row, itertools.repeat(source), itertools.repeat(part), range(len(source)))
             for row, digest in tqdm.tqdm(found, f"checking {part}", len(source), leave=False, unit="slice"):
                 rows.append(row)

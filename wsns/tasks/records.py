@@ -42,7 +42,8 @@ def build(
     Raises:
         wsns.errors.InputError: if the input or a config field is not as it must be, or the disk is full.
     """
-    directory = pathlib.Path(directory).absolute()
+    # Of a link to another disk the target, beside which all else must lie to be moved there.
+    directory = pathlib.Path(os.path.realpath(directory))
     choice = options(data_config)
     began = time.monotonic()
     with _full_disk_told(directory):
@@ -55,7 +56,7 @@ def build(
         ):
             return
         store = Store(directory.with_name(f"{directory.name}.scans"), plan.source, choice.rules)
-        todo = [plan.scans[uid] for uid in plan.source.series if not store.path(uid).exists()]
+        todo = [plan.scans[uid] for uid in plan.source.series if not workdir.is_whole(store.path(uid))]
         _check_space(plan, todo, store.folder, SLICE_MB * (3 if choice.neighbours else 1))
         _prepare(todo, len(found), store, choice.workers)
         with _partial(directory) as partial:
@@ -63,14 +64,14 @@ def build(
             made = {"source_fingerprint": source, "seconds": round(time.monotonic() - began, 1)}
             workdir.write_json(partial / "accounting.json", facts | made)
             _replace(directory, partial)
-        shutil.rmtree(store.folder)
+        workdir.remove(store.folder)
 
 
 def _check_space(plan: Plan, todo: Sequence[Scan], folder: pathlib.Path, slice_mb: float) -> None:
     """Raises InputError where the disk is plainly too small for finished scans and records."""
     slices = 2 * (sum(plan.positives[scan.series] for scan in todo) + sum(plan.positives.values()))
     needed = slices * slice_mb * 1e6
-    folder.mkdir(parents=True, exist_ok=True)
+    workdir.make_folder(folder)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
@@ -104,12 +105,23 @@ def _prepare(todo: Sequence[Scan], number: int, store: Store, workers: int) -> N
 
 
 def _replace(directory: pathlib.Path, partial: pathlib.Path) -> None:
-    """Puts the finished folder in the place of the old one, which is whole until then."""
+    """Puts the finished folder in the place of the old one, which is whole until then.
+
+    Raises:
+        InputError: if the old one can't be moved, as it is a disk of its own.
+    """
     old = directory.with_name(f"{directory.name}.old")
     shutil.rmtree(old, ignore_errors=True)
-    if directory.exists():
-        directory.rename(old)
-    partial.rename(directory)
+    workdir.sync_tree(partial)
+    try:
+        if directory.exists():
+            directory.rename(old)
+        partial.rename(directory)
+    except OSError as error:
+        raise InputError(
+            f"{directory} can't be put in its place ({error.strerror}): if it is where another disk is mounted, make "
+            "'records' a link to a folder on that disk"
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -42,7 +42,7 @@ def search(
     choice = data_options(config.data)
     plan = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
     chosen = choose_scans(plan, config.scans.most, config.data.seed, split)
-    todo = [scan for scan in chosen if not _folder(folder, scan).exists()]
+    todo = [scan for scan in chosen if not files.is_done(_folder(folder, scan))]
     trained = {name: of for name, of in load_trained(config, workdir).items() if name != "unet"}
     options = dataclasses.replace(Options(**config.segment.to_dict()), detect=config.scans.detect)
     networks, screen = weak_networks(config, trained, options)

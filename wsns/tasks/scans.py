@@ -81,7 +81,7 @@ def read(folder: pathlib.Path) -> tuple[list[Case], dict[str, list[Scan]], int, 
         by_method = with_marks(rows, found, list(dict.fromkeys(case.method for case in cases)))
         slices, nodules = (sum(int(row[name]) for row in rows) for name in ("left_out", "unreachable"))
         return cases, by_method, slices, nodules
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise InputError(
             f"{folder}: scans.csv or marks.csv is missing or damaged ({error!r}): remove "
             f"{folder.parent / 'stamps' / 'scans.json'} and run again; they are made from the scans' own folders"

@@ -37,7 +37,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
         "columns": COLUMNS,
     }
     masks = workdir / "masks"
-    if stamps.is_done("segment", inputs):
+    if stamps.is_done("segment", inputs) and files.is_whole(workdir / "cases.csv"):
         return
     options = Options(**config.segment.to_dict())
     slices = records.load(workdir / "records", "test")
@@ -47,7 +47,7 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     folders = {
         series: files.scan_folder(masks, slices.patient[rows[0]], series) for series, rows in scans.items()
     }
-    missing = [series for series in scans if not folders[series].exists()]
+    missing = [series for series in scans if not files.is_done(folders[series])]
     count = len(slices)
     # Without what is done, and scan by scan; the rest need not wait in memory.
     slices = slices.take(np.concatenate([np.zeros(0, int), *(scans[series] for series in missing)]))

@@ -66,7 +66,7 @@ def finish(trials: Sequence[Trial], manual_dir: str, workdir: pathlib.Path) -> N
         segment(config, trial.real, files.Stamps(trial.real))
         scans(config, trial.real, files.Stamps(trial.real))
     _write_reports(trials, configs, readings, workdir)
-    print((workdir / "transfer.txt").read_text(), end="")
+    print(files.read_text(workdir / "transfer.txt"), end="")
 
 
 def _link(trial: Trial, config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -105,7 +105,7 @@ def _write_reports(
     trials: Sequence[Trial], configs: Sequence[ConfigDict], readings: Sequence[Reading], workdir: pathlib.Path
 ) -> None:
     """Writes each seed's report on the real scans, the first one's with the figures of all."""
-    cases = [files.fingerprint((trial.real / "cases.csv").read_text()) for trial in trials]
+    cases = [files.fingerprint(files.read_text(trial.real / "cases.csv")) for trial in trials]
     inputs = _inputs(readings, configs[0]) | {
         "cases": cases,
         "configs": [config.to_dict() for config in configs],

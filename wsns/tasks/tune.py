@@ -44,7 +44,7 @@ def tune(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
         stamps.begin("tune", inputs, workdir / "tuned.json", workdir / "tuned.txt")
         _write(workdir, *_search(config, workdir))
         stamps.mark_done("tune", inputs)
-    print((workdir / "tuned.txt").read_text())
+    print(files.read_text(workdir / "tuned.txt"))
 
 
 def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Slices]:

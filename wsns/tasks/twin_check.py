@@ -67,7 +67,7 @@ def twin_check(config: ConfigDict, workdir: pathlib.Path) -> None:
             bar.update()
     real, twin = looks[: len(plan.scans)], looks[len(plan.scans) :]
     _write(workdir, real, twin, _verdict(real, twin, config.check))
-    print((workdir / "twin_check.txt").read_text(), end="")
+    print(files.read_text(workdir / "twin_check.txt"), end="")
     print(f"pictures and tables: {workdir / 'twin_check.html'}")
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
+from wsns import workdir
 from wsns.errors import InputError
+from wsns.plain_paths import own_name, plain
 from wsns.training.step import PER_STEP, State, no_sums
 
 LATEST = 2
@@ -33,7 +35,7 @@ def open_manager(directory: pathlib.Path) -> ocp.CheckpointManager:
 
     best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
     own = jax.process_index()
-    directory.mkdir(parents=True, exist_ok=True)
+    workdir.make_folder(directory)
     options = ocp.CheckpointManagerOptions(
         best_fn=score,
         best_mode="max",
@@ -41,7 +43,7 @@ def open_manager(directory: pathlib.Path) -> ocp.CheckpointManager:
         preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(LATEST), best]),
         multiprocessing_options=ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own}),
     )
-    return ocp.CheckpointManager(directory.absolute(), options=options)
+    return ocp.CheckpointManager(plain(directory), options=options)
 
 
 def save(
@@ -83,8 +85,8 @@ def restore_latest(
             return _restore(manager, step, like)
         except Exception as error:  # orbax and what it stands on raise whatever a damaged file makes them
             warn(
-                f"warning: {manager.directory / str(step)} is damaged ({_first_line(error)}): going on from the one "
-                "before"
+                f"warning: {own_name(pathlib.Path(manager.directory)) / str(step)} is damaged ({_first_line(error)}): "
+                "going on from the one before"
             )
             manager.delete(step)
     return None

@@ -9,7 +9,9 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
-from wsns import workdir
+from wsns import progress, workdir
+from wsns.errors import InputError
+from wsns.plain_paths import plain
 from wsns.training.preview import Look
 
 
@@ -32,7 +34,7 @@ NOTHING = Shown()
 def read_metrics(directory: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the rows of a network's `metrics.jsonl`, none where there is no such file."""
     path = directory / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return workdir.read_lines(path) if path.exists() else []
 
 
 class Log:
@@ -50,8 +52,9 @@ class Log:
         self._shown = shown
         self._path = directory / "metrics.jsonl"
         self._score_name = score_name
-        self._rows = [row for row in read_metrics(directory) if row["epoch"] <= epochs_done]
-        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=steps_done + 1)
+        rows = _earlier(self._path) if epochs_done else []
+        self._rows = [row for row in rows if row["epoch"] <= epochs_done]
+        self._board = SummaryWriter(str(plain(directory) / "tensorboard"), purge_step=steps_done + 1)
         self._add_settings()
 
     def __enter__(self) -> "Log":
@@ -114,3 +117,12 @@ class Log:
 
     def _named(self, name: str) -> str:
         return self._score_name if name == "score" else name
+
+
+def _earlier(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the rows of earlier epochs; no training is lost for a log that can't be read."""
+    try:
+        return workdir.read_lines(path)
+    except InputError as error:
+        progress.say(f"warning: {error}; the curves begin with the next epoch")
+        return []

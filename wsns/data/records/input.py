@@ -1,6 +1,5 @@
 """Reading the records of one split: whole, or slice by slice when they are asked for."""
 
-import os
 import pathlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,8 @@ import numpy as np
 from wsns.data.records.neighbours import stacked
 from wsns.data.records.slices import NAMES, Slices
 from wsns.errors import InputError
+from wsns.plain_paths import plain
+from wsns.processes import cores
 from wsns.progress import Progress
 
 KEYS = ("patient", "series", "slice_index")
@@ -25,7 +26,7 @@ def data_source(directory: pathlib.Path, part: str) -> Sequence[dict[str, Any]]:
     """
     import tensorflow_datasets as tfds  # only here: slow to import, and only readers of records need it
 
-    built = sorted(pathlib.Path(directory).glob("lidc_slices/*/*/dataset_info.json"))
+    built = sorted(plain(pathlib.Path(directory)).glob("lidc_slices/*/*/dataset_info.json"))
     if not built:
         raise InputError(f"{directory} holds no records: build them first (--config=configs/records.py)")
     builder = tfds.builder_from_directory(built[-1].parent)
@@ -73,7 +74,7 @@ def load_arrays(
     source = _opened(directory, part, neighbours)
     columns: dict[str, Any] = {name: [] for name in {*KEYS, *names}}
     # Decompression lets go of the interpreter's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found = pool.map(source.__getitem__, range(len(source)))
         for n, record in zip(progress(range(len(source)), f"reading {part}"), found):
             for name, column in columns.items():
@@ -100,7 +101,7 @@ class Streamed:
     def __init__(self, source: Sequence[dict[str, Any]], rows: np.ndarray, names: Sequence[str], drawn: int):
         """Takes records, the rows that are to be 0, 1, … here, the names of their arrays, and `drawn`."""
         self._source, self._rows, self._names, self.drawn = source, rows, tuple(names), drawn
-        self._pool = ThreadPoolExecutor(os.cpu_count())
+        self._pool = ThreadPoolExecutor(cores())
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -139,7 +140,7 @@ def stream(
         record = source[n]
         return (*(record[name] for name in KEYS), n, bool(record["nodules"].any()))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         every = range(len(source))
         keys = sorted(
             found for _, found in zip(progress(every, f"looking through {part}"), pool.map(key, every))
