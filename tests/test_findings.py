@@ -104,6 +104,9 @@ def test_facts_are_the_largest_nodule_s():
         reader_dice=np.array([[[0.9, -1, -1], [0.8, 0, 0.6]], [[-1] * 3] * 2], np.float32),
         texture=np.array([[5.0, 1.5], [0, 0]], np.float32),
         agreement=np.array([[1, 2], [0, 0]], np.uint8),
+        cluster=np.array([[4, 7], [0, 0]]),
+        outside_crop=np.array([0, 12]),
     )
-    assert nodule_facts(made, 0) == {"texture": 1.5, "readers": 2, "reader_dice": pytest.approx(0.7)}
-    assert nodule_facts(made, 1) == {"texture": None, "readers": None, "reader_dice": None}
+    known = {"texture": 1.5, "readers": 2, "reader_dice": pytest.approx(0.7), "nodule": 7, "outside_crop": 0}
+    assert nodule_facts(made, 0) == known
+    assert nodule_facts(made, 1) == dict.fromkeys(known) | {"outside_crop": 12}

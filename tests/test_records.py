@@ -241,7 +241,7 @@ def test_slices_wait_where_there_is_room(monkeypatch):
         def memory_stats(self):
             return {"bytes_limit": 3000}
 
-    monkeypatch.setattr(examples, "_memory", lambda: 6000)
+    monkeypatch.setattr(examples, "memory", lambda: 6000)
     for device, size, place in (
         (Device, 1000, "device"), (Device, 1001, "host"), (Device, 2001, "stream"), (None, 1000, "host"),
         (None, 2001, "stream"),

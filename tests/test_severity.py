@@ -5,7 +5,7 @@ import pytest
 from wsns.data.records.scan import ScanFacts
 from wsns.tasks.severity import FINE, MINOR, MUST, RULES, level, signs
 
-SCAN = ScanFacts("1.2", "P", 100, 5, 5, 0, 0, 1000, 0, 0, 0.0, (2000.0, 1900.0), ())
+SCAN = ScanFacts("1.2", "P", 100, 5, 5, 0, 0, 0, 0, 1000, 0, 0, 0.0, (2000.0, 1900.0), ())
 
 
 def level_of(**facts):

@@ -72,7 +72,11 @@ def rows(path):
 
 
 def written(folder):
-    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and not p.is_symlink()}
+    return {
+        p: p.stat().st_mtime_ns
+        for p in folder.rglob("*")
+        if p.is_file() and not p.is_symlink() and p.name != ".lock"
+    }
 
 
 def test_the_figures_are_there_and_none_is_nan(done):
@@ -198,7 +202,7 @@ def test_a_run_on_the_twin_ends_on_real_scans_with_the_same_figures(done, tmp_pa
 
 
 def test_a_twin_that_knows_the_patients_is_refused_before_training(tmp_path):
-    run = config(exclude="LIDC-IDRI-0957")
+    run = config(exclude="LIDC-IDRI-0957", manual_dir="twin")
     run.real = str(tmp_path)
     with pytest.raises(
         InputError, match=r"nodules of LIDC-IDRI-0365, .*exclude=LIDC-IDRI-0365,LIDC-IDRI-0957$"
@@ -214,7 +218,7 @@ def test_bad_fields_are_one_line(tmp_path):
         (transfer, {"transfer.seeds": (1, 1)}, r"config\.transfer\.seeds=\(1, 1\)"),
         (transfer, {"models": ("gap2",)}, "add 'gap1'"),
         (testing, {"real": "there"}, "leave one of the two empty"),
-        (testing, {"real": "there", "data.manual_dir": ""}, r"config\.real='there' is not a folder"),
+        (testing, {"real": "there", "data.manual_dir": "twin"}, r"config\.real='there' is not a folder"),
     ):
         bad = config(module, manual_dir="folder").unlock()
         bad.update_from_flattened_dict(changes)

@@ -98,7 +98,9 @@ def with_source(config: ConfigDict, workdir: pathlib.Path) -> ConfigDict:
     Raises:
         InputError: if no source is named, and the workdir has no records: the whole twin takes hours to render.
     """
-    data = config.data
+    data = config.get("data")
+    if data is None:
+        return config
     if data.manual_dir == TWIN:
         own = config.copy_and_resolve_references()
         own.data.manual_dir = ""
