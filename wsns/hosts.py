@@ -61,12 +61,17 @@ def check_devices() -> None:
     """
     try:
         jax.devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # JAX's own, as its version has it
         asked = os.environ.get("JAX_PLATFORMS", "")
         raise InputError(
-            f"JAX_PLATFORMS={asked}: no such device can be used ({' '.join(str(error).split())[:300]}): unset it, or "
+            f"JAX_PLATFORMS={asked}: no such device can be used here{_said(error)}: unset it, or "
             "set it to cpu; for an NVIDIA GPU pip install -r requirements-gpu.txt"
         ) from error
+
+
+def _said(error: Exception) -> str:
+    words = " ".join(str(error).split())[:300]
+    return f" ({words})" if words else ""
 
 
 def from_first(tree: Any) -> Any:

@@ -9,7 +9,7 @@ from wsns.evaluation.table import Table
 from wsns.evaluation.table_text import with_interval
 from wsns.report import markup, views
 from wsns.report.figures import WIDTH, draw_result, with_key
-from wsns.report.views import SliceView
+from wsns.report.views import SliceView, own_style
 
 SHOWN = (*FINE, "U-Net")
 
@@ -25,6 +25,7 @@ def choose(cases: Sequence[Case], method: str, count: int) -> list[Case]:
     return sorted(ranked, key=lambda case: first[case.patient] is not case)[:count]
 
 
+@own_style
 def gallery(groups: Mapping[str, Sequence[tuple[SliceView, Case]]]) -> Figure:
     """Draws false alarms, one method per row, enlarged to the mark.
 

@@ -1,0 +1,121 @@
+"""Bad input, a line each: what is given, and words of the one line that answers. Add a line for what you find."""
+
+import pathlib
+
+import pytest
+from absl import flags
+
+import main
+from configs import grid, table1, testing, transfer
+from wsns import config_file, tasks
+from wsns.errors import InputError
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FIELDS = [
+    (testing, "train.rates", 0.001, "config.train.rates=0.001"),
+    (testing, "train.rates", (1e-2, 1e-3), "config.train.rates=(0.01, 0.001): must have 3 values"),
+    (testing, "train.rates", (1e-2, 1e-3, "fast"), "config.train.rates"),
+    (testing, "train.rates", (1e-2, 1e-3, float("nan")), "config.train.rates"),
+    (testing, "data.thickness", 3, "config.data.thickness=3"),
+    (testing, "data.thickness", (5.0, 1.0), "config.data.thickness=(5.0, 1.0): the first value"),
+    (testing, "model.window", (400.0, 400.0), "config.model.window=(400.0, 400.0): the first value"),
+    (testing, "model.window", (-1000.0,), "config.model.window"),
+    (testing, "model.width", "half", "config.model.width"),
+    (testing, "train.flip", 1, "config.train.flip"),
+    (testing, "segment.means", "-900", "config.segment.means"),
+    (testing, "data", 3, "config.data"),
+    (testing, "task", "nonsense", "config.task='nonsense'"),
+    (testing, "model.start", "magic", "model.start='magic'"),
+    (testing, "model.pool", "max", "model.pool='max'"),
+    (testing, "model.channels", "rgb", "model.channels='rgb'"),
+    (testing, "model.head_scale", "rms", "config.model.head_scale='rms'"),
+    (testing, "model.dtype", "int8", "model.dtype='int8'"),
+    (testing, "model.size", 100, "model.size=100"),
+    (testing, "model.weights", "/nowhere/w.npz", ""),
+    (testing, "fit.portions", 0, "config.fit.portions=0"),
+    (testing, "fit.input", "disk", "config.fit.input='disk'"),
+    (testing, "train.choose", "luck", "config.train.choose='luck'"),
+    (testing, "train.batch", 0, "config.train.batch=0"),
+    (testing, "segment.tau", 1.5, "config.segment.tau=1.5"),
+    (testing, "segment.outline", "round", "config.segment.outline"),
+    (testing, "scans.detect", 2.0, "config.scans.detect=2.0"),
+    (testing, "scans.score", "luck", "config.scans.score"),
+    (testing, "unet.slices", "some", "config.unet.slices='some'"),
+    (testing, "unet.loss", "entropy", "config.unet.loss='entropy'"),
+    (testing, "unet.encoder", "resnet", "config.unet.encoder='resnet'"),
+    (testing, "models", ("gap4",), "gap4"),
+    (testing, "data.manual_dir", "/nowhere", "/nowhere is not a folder"),
+    (testing, "data.twin.noise", (50.0, 4.0), "config.data.twin.noise"),
+    (table1, "task", "table1", "config.data.manual_dir is empty"),
+    (table1, "model.weights", "/nowhere/w.npz", "config.data.manual_dir is empty"),
+    (grid, "models", ("gap1", "unet"), "config."),
+    (transfer, "transfer.seeds", (1, 1), "config."),
+]
+FILES = [
+    ("configs/demoo.py", None, "did you mean configs/demo.py"),
+    ("nowhere/else.py", None, "there is no such file"),
+    ("own.py", "this is no Python", "own.py: can't be loaded, line 1"),
+    ("own.py", "x = 1", "get_config"),
+    ("own.py", "def get_config():\n    return {}", "get_config() returns no ConfigDict"),
+    ("own.py", "def get_config():\n    return 1 / 0", "can't be loaded, line 2 (ZeroDivisionError"),
+]
+
+
+def command(config, default, workdir):
+    """What main.py does with a config."""
+    config_file.check(config, default, table1.get_config())
+    tasks.run(config, workdir)
+
+
+@pytest.mark.parametrize(("module", "field", "value", "words"), FIELDS, ids=lambda part: str(part)[-30:])
+def test_a_bad_field_is_named_in_one_line(module, field, value, words, tmp_path):
+    config, default = module.get_config(), module.get_config()
+    section, _, name = field.rpartition(".")
+    part = config.unlock()
+    for key in section.split(".") if section else ():
+        part = part[key]
+    if words == "":
+        config.model.start = "patches"
+        words = str(value)
+    with part.ignore_type():
+        part[name] = value
+    with pytest.raises(InputError) as caught:
+        command(config, default, tmp_path / "run")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "records").exists()
+
+
+@pytest.mark.parametrize(("name", "text", "words"), FILES)
+def test_a_bad_config_file_is_one_line(name, text, words, tmp_path):
+    path = tmp_path / name if text else ROOT / name
+    if text:
+        path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        config_file.load(str(path), ROOT / "configs")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config=configs/demoo.py"], "did you mean configs/demo.py?"),
+        (["--config=configs/testing.py", "--config.train.batch=many"], "batch"),
+        (["--config=configs/testing.py", "--no_such_flag"], "no_such_flag"),
+    ],
+)
+def test_a_bad_command_line_is_one_line(arguments, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as caught:
+        main.parse_flags(["main.py", *arguments])
+    flags.FLAGS.unparse_flags()
+    assert str(caught.value).startswith("error: ")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_home_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="--workdir=~nobodyhere/x: ~nobodyhere has no home folder"):
+        config_file.at_home("~nobodyhere/x", "--workdir")
+    assert config_file.at_home("~/x", "--workdir") == pathlib.Path.home() / "x"
