@@ -25,12 +25,12 @@ FIELDS = [
     (testing, "segment.means", "-900", "config.segment.means"),
     (testing, "data", 3, "config.data"),
     (testing, "task", "nonsense", "config.task='nonsense'"),
-    (testing, "model.start", "magic", "model.start='magic'"),
-    (testing, "model.pool", "max", "model.pool='max'"),
-    (testing, "model.channels", "rgb", "model.channels='rgb'"),
+    (testing, "model.start", "magic", "config.model.start='magic'"),
+    (testing, "model.pool", "max", "config.model.pool='max'"),
+    (testing, "model.channels", "rgb", "config.model.channels='rgb'"),
     (testing, "model.head_scale", "rms", "config.model.head_scale='rms'"),
-    (testing, "model.dtype", "int8", "model.dtype='int8'"),
-    (testing, "model.size", 100, "model.size=100"),
+    (testing, "model.dtype", "int8", "config.model.dtype='int8'"),
+    (testing, "model.size", 100, "config.model.size=100"),
     (testing, "model.weights", "/nowhere/w.npz", ""),
     (testing, "fit.portions", 0, "config.fit.portions=0"),
     (testing, "fit.input", "disk", "config.fit.input='disk'"),
@@ -44,6 +44,11 @@ FIELDS = [
     (testing, "unet.loss", "entropy", "config.unet.loss='entropy'"),
     (testing, "unet.encoder", "resnet", "config.unet.encoder='resnet'"),
     (testing, "models", ("gap4",), "gap4"),
+    (testing, "models", ("gap2",), "config.models=('gap2',)"),
+    (testing, "unet.rate", float("inf"), "config.unet.rate=inf"),
+    (testing, "tune.fields.tau", (0.5, 7.0), "config.tune.fields.tau=7.0"),
+    (testing, "real", "nowhere", "config.real='nowhere' is not a folder"),
+    (testing, "plan.rate", float("nan"), "config.plan.rate=nan"),
     (testing, "data.manual_dir", "/nowhere", "/nowhere is not a folder"),
     (testing, "data.twin.noise", (50.0, 4.0), "config.data.twin.noise"),
     (table1, "task", "table1", "config.data.manual_dir is empty"),
@@ -119,3 +124,15 @@ def test_a_home_that_is_not_there_is_named():
     with pytest.raises(InputError, match="--workdir=~nobodyhere/x: ~nobodyhere has no home folder"):
         config_file.at_home("~nobodyhere/x", "--workdir")
     assert config_file.at_home("~/x", "--workdir") == pathlib.Path.home() / "x"
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><html>Not found</html>"], ids=["empty", "page"])
+@pytest.mark.parametrize("name", ["w.h5", "w.pth", "w.safetensors", "w.npz"])
+def test_a_file_that_holds_no_weights_is_named_in_one_line(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    config = table1.get_config()
+    config.data.manual_dir, config.model.weights = "twin", str(tmp_path / name)
+    with pytest.raises(InputError) as caught:
+        tasks.run(config, tmp_path / "run")
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)

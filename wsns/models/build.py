@@ -77,7 +77,7 @@ def build(config: ConfigDict, name: str) -> Network:
     trunk = pretrained.load_trunk(model.start, model.weights)
     if trunk.channels not in ("", model.channels):
         raise InputError(
-            f"model.channels={model.channels!r}: the {model.start} start was made with {trunk.channels!r}; make "
+            f"config.model.channels={model.channels!r}: the {model.start} start was made with {trunk.channels!r}; make "
             f"another with `python main.py --config=configs/pretrain_{model.start}.py "
             f"--config.model.channels={model.channels}` and name it as model.weights, or set model.start='shapes'"
         )
@@ -127,19 +127,19 @@ def _check(config: ConfigDict, name: str) -> None:
     size, crop = config.model.size, config.data.crop
     if size % 16 or crop % size:
         raise InputError(
-            f"model.size={size}, data.crop={crop}: the input must be a multiple of 16 and divide the crop"
+            f"config.model.size={size}, config.data.crop={crop}: the input must be a multiple of 16 and divide the crop"
         )
     channels = config.model.channels
     if channels not in CHANNELS:
-        raise InputError(f"model.channels={channels!r}: choose 'same' or 'neighbours'")
+        raise InputError(f"config.model.channels={channels!r}: choose 'same' or 'neighbours'")
     if channels == "neighbours" and config.data.neighbours <= 0:
         raise InputError(
-            "model.channels='neighbours' needs records with the slices below and above: set data.neighbours to their "
-            "distance in mm"
+            "config.model.channels='neighbours' needs records with the slices below and above: set "
+            "config.data.neighbours to their distance in mm"
         )
     if config.model.pool not in ("mean", "sum", "lse"):
-        raise InputError(f"model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")
+        raise InputError(f"config.model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")
     if config.model.head_scale not in HEAD_SCALES:
         raise InputError(f"config.model.head_scale={config.model.head_scale!r}: choose 'unit' or 'none'")
     if config.model.dtype not in ("float32", "bfloat16"):
-        raise InputError(f"model.dtype={config.model.dtype!r}: choose 'float32' or 'bfloat16'")
+        raise InputError(f"config.model.dtype={config.model.dtype!r}: choose 'float32' or 'bfloat16'")

@@ -63,7 +63,7 @@ def load_trunk(start: str, weights: str = "") -> Trunk:
     if start == "imagenet":
         read = read_imagenet(weights)
         return Trunk(read.layers, read.preprocessing, read.name)
-    raise InputError(f"model.start={start!r}: choose 'imagenet', 'patches', 'shapes' or 'random'")
+    raise InputError(f"config.model.start={start!r}: choose 'imagenet', 'patches', 'shapes' or 'random'")
 
 
 def read_imagenet(weights: str = "") -> imagenet.Identity:

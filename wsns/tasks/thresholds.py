@@ -39,4 +39,7 @@ def check(config: ConfigDict) -> None:
         if name not in known:
             raise InputError(f"config.tune.fields.{name}: choose of {', '.join(sorted(known))}")
         for value in values:
-            dataclasses.replace(options, **{name: value})
+            try:
+                dataclasses.replace(options, **{name: value})
+            except InputError as error:
+                raise InputError(str(error).replace("config.segment.", "config.tune.fields.", 1)) from error
