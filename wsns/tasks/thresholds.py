@@ -33,7 +33,7 @@ def check(config: ConfigDict) -> None:
     if not 0 <= config.scans.detect <= 1:
         raise InputError(f"config.scans.detect={config.scans.detect}: must lie between 0 and 1")
     if config.scans.score not in SCORES:
-        raise InputError(f"config.scans.score={config.scans.score}: choose of {', '.join(SCORES)}")
+        raise InputError(f"config.scans.score={config.scans.score!r}: choose one of {', '.join(SCORES)}")
     known = {field.name for field in dataclasses.fields(Options)}.difference(NOT_TUNED)
     for name, values in config.tune.fields.items():
         if name not in known:

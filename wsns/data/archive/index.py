@@ -58,7 +58,7 @@ def index(
     if not os.path.isdir(root):
         raise InputError(
             f"{shown(manual_dir)} is not a folder: --config.data.manual_dir names the folder with the archive's "
-            "DICOM files; leave it empty for the synthetic twin"
+            "DICOM files; 'twin' takes the synthetic one"
         )
     files, passed_over = _list(root)
     if not files and not passed_over:

@@ -125,7 +125,7 @@ def open_archive(
         raise InputError(
             f"{shown(manual_dir)} holds {len(found.series)} CT series, none of them of LIDC-IDRI{example}: point "
             "--config.data.manual_dir at the folder that the archive was downloaded to, "
-            "or leave it empty for the synthetic twin"
+            "or 'twin' takes the synthetic one"
         )
     files = {uid: found.series[uid] for uid in present}
     packed = tuple(shown(path) for path, what in found.passed_over.items() if what.startswith(PACKED))
