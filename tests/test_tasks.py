@@ -125,7 +125,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
         ("--config.scans.detect=2.0", "config.scans.detect=2.0: must lie between 0 and 1"),
         ("--config.scans.score=luck", "config.scans.score=luck: choose of probability"),
         ("--config.scans.most=-1", "config.scans.most=-1: must be at least 0"),
-        ("--config.tune.fields.tau=(0.5,2.0)", "config.segment.tau=2.0: must lie between 0 and 1"),
+        ("--config.tune.fields.tau=(0.5,2.0)", "config.tune.fields.tau=2.0: must lie between 0 and 1"),
         ("--config.model.dtype=float16", "choose 'float32' or 'bfloat16'"),
         ("--config.data.exclude=LIDC-IDRI-9999", "LIDC-IDRI-9999"),
     ):
