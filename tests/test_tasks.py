@@ -123,7 +123,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_work(run, tmp_path):
         ("--config.fit.portions=0", "config.fit.portions=0: must be at least 1"),
         ("--config.segment.tau=1.5", "config.segment.tau=1.5: must lie between 0 and 1"),
         ("--config.scans.detect=2.0", "config.scans.detect=2.0: must lie between 0 and 1"),
-        ("--config.scans.score=luck", "config.scans.score=luck: choose of probability"),
+        ("--config.scans.score=luck", "config.scans.score='luck': choose one of probability"),
         ("--config.scans.most=-1", "config.scans.most=-1: must be at least 0"),
         ("--config.tune.fields.tau=(0.5,2.0)", "config.tune.fields.tau=2.0: must lie between 0 and 1"),
         ("--config.model.dtype=float16", "choose 'float32' or 'bfloat16'"),
