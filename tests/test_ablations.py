@@ -75,7 +75,7 @@ def test_a_base_that_is_no_config_is_refused():
         ((("a", {"segment.beta": -1.0}),), r"'a': config\.segment\.beta=-1\.0: must be at least 0"),
         ((("a", {"segment.fill": "nothing"}),), "'a': .*choose one of parenchyma, floor, mean"),
         ((("a", {"models": ("gap2",)}),), "'a': .*add 'gap1'"),
-        ((("a", {"model.start": "imagenet"}),), "'a': model.width=0.0625"),
+        ((("a", {"model.start": "imagenet"}),), "'a': config.model.width=0.0625"),
         ((BETA, BETA), "'beta 1' is taken already"),
         ((("base", {}),), "'base' is taken already"),
         ((("a/b", {}),), "'a/b' can't be the name of a folder"),

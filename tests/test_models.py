@@ -143,8 +143,8 @@ def test_prepare_gives_each_of_three_slices_a_channel(factor, preprocessing):
     [
         ("gap1", "neighbors", 3.0, "'same' or 'neighbours'"),
         ("unet", "rgb", 3.0, "'same' or 'neighbours'"),
-        ("gap1", "neighbours", 0.0, "set data.neighbours"),
-        ("unet", "neighbours", 0.0, "set data.neighbours"),
+        ("gap1", "neighbours", 0.0, "set config.data.neighbours"),
+        ("unet", "neighbours", 0.0, "set config.data.neighbours"),
     ],
 )
 def test_channels_that_cannot_be_are_refused(name, channels, neighbours, word):
