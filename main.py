@@ -4,7 +4,6 @@ This file is short on purpose: it parses flags and hands over to `wsns.tasks`, w
 import everything.
 """
 
-import errno
 import os
 import pathlib
 import re
@@ -17,8 +16,8 @@ from ml_collections import config_flags
 os.environ["MPLBACKEND"] = "agg"
 
 from configs import table1
-from wsns import VERSION, config_file, environment, hosts, progress, tasks, usage
-from wsns.errors import InputError
+from wsns import config_file, hosts, progress, tasks, usage
+from wsns.errors import OF_THE_DISK, InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.", lock_config=True)
 _WORKDIR = flags.DEFINE_string(
@@ -32,17 +31,6 @@ _COORDINATOR = flags.DEFINE_string(
 _PROCESSES = flags.DEFINE_integer("processes", None, "How many processes there are.")
 _PROCESS = flags.DEFINE_integer("process", None, "Number of this one, from 0.")
 _CONFIGS = pathlib.Path(__file__).parent / "configs"
-_DISK = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ESTALE,
-)
-"""Errors of the system that tell of the disk, not of the code."""
 
 
 def main(argv: list[str]) -> None:
@@ -66,7 +54,7 @@ def main(argv: list[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in OF_THE_DISK:
             raise
         sys.exit(
             f"error: {error.filename or 'a file'}: {error.strerror}; what is done is kept, and the same command goes on"
@@ -79,12 +67,8 @@ def main(argv: list[str]) -> None:
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; what is wrong with it is one line, not a traceback."""
     progress.accept_any_text()
-    asked = argv[1:] or ["--help"]
-    if asked[0] in ("--help", "-h", "-help", "help"):
-        print(usage.overview(_CONFIGS, (*tasks.STEPS, *tasks.ALONE)))
-        sys.exit(0)
-    if asked[0] == "--version":
-        print(f"wsns {VERSION} ({environment.commit()})")
+    if (said := usage.answer(argv[1:], _CONFIGS, (*tasks.STEPS, *tasks.ALONE))) is not None:
+        print(said)
         sys.exit(0)
     try:
         if file := config_file.given(argv[1:]):

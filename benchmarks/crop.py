@@ -17,7 +17,7 @@ from wsns.data.lungs.segment import segment
 from wsns.data.readers.annotations import Scan, cluster
 from wsns.data.readers.selection import select
 from wsns.data.records import plan
-from wsns.data.records.scan import _centred
+from wsns.data.records.scan import centred
 
 PLACES = ("box", "centroid", "best")
 MARGIN = 60
@@ -90,7 +90,7 @@ def _places(made: plan.Plan, uid: str, choice: plan.Options) -> Iterator[tuple[s
     )  # fmt: skip
     centre = np.argwhere(area > 0), area[area > 0]
     found = {
-        "box": (_centred(rows, size), _centred(columns, size)),
+        "box": (centred(rows, size), centred(columns, size)),
         "centroid": tuple(np.rint(np.average(centre[0], axis=0, weights=centre[1])).astype(int) - size // 2),
         "best": tuple(np.subtract(np.unravel_index(within.argmax(), within.shape), MARGIN)),
     }

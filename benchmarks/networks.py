@@ -32,6 +32,7 @@ from wsns.models import size as sizes
 from wsns.models.preprocess import LUNG, prepare
 from wsns.models.vgg import VGG
 from wsns.models.weight_files import LAYERS
+from wsns.tasks.measure import matmul_rate
 from wsns.training import feed, objectives
 from wsns.training import step as steps
 
@@ -177,20 +178,6 @@ def alternate(competitors: Mapping[str, Competitor], rounds: int) -> dict[str, d
         name: {what: statistics.median(taken[name, what]) for what in ("forward", "train")}
         for name in competitors
     }
-
-
-def matmul_rate(dtype: Any) -> float:
-    """Returns the operations per second of a large matrix product, the best of several."""
-    n = 2048 if jax.default_backend() == "cpu" else 8192
-    a = jnp.ones((n, n), dtype)
-    product = jax.jit(lambda a: a @ a)
-    jax.block_until_ready(product(a))
-    best = float("inf")
-    for _ in range(10):
-        began = time.perf_counter()
-        jax.block_until_ready(product(a))
-        best = min(best, time.perf_counter() - began)
-    return 2 * n**3 / best
 
 
 def show(result: Mapping[str, Any]) -> None:

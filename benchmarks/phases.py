@@ -9,8 +9,9 @@ method's means (two phases: the first and the last) or re-estimated ones; then t
 with. For each setting:
 
 gap: by how much ICM's energy exceeds the cuts', in %, mean and largest over the slices; differ: the share of the
-box's pixels with another label; sweeps: until nothing changes, at most 200; milliseconds per slice of each, one
-slice after the other, medians, the cuts' without ICM's own.
+box's pixels with another label; sweeps: until nothing changes, at most 200; left: by how much the energy exceeds
+that of all these sweeps, in %, and the share of pixels that they label otherwise (fixed means only); milliseconds per
+slice of each, one slice after the other, medians, the cuts' without ICM's own.
 
 --quick takes four slices each of two scans. --json adds a last line of JSON; `gap_percent` and `time_vs_cuts`, the
 cuts' time over ICM's, are those of the method's own setting.
@@ -94,7 +95,9 @@ def measure(cases: Sequence[Case], means: Sequence[float], beta: float, reestima
     given = np.array(means, np.float32)
     compare(*cases[0], given, beta, reestimate)  # compiles
     rows = [compare(hu, box, given, beta, reestimate) for hu, box in cases]
-    gaps, differ, sweeps, icm_time, cut_time, ended = (np.array(c) for c in zip(*rows, strict=True))
+    gaps, differ, sweeps, left, moved, icm_time, cut_time, ended = (
+        np.array(c) for c in zip(*rows, strict=True)
+    )
     return {
         "phases": len(means),
         "beta": beta,
@@ -103,6 +106,8 @@ def measure(cases: Sequence[Case], means: Sequence[float], beta: float, reestima
         "gap_percent": round(100 * gaps.mean(), 4),
         "gap_percent_largest": round(100 * gaps.max(), 4),
         "differ_percent": round(100 * differ.mean(), 3),
+        "left_percent": round(100 * left.mean(), 3),
+        "moved_percent": round(100 * moved.mean(), 3),
         "sweeps_mean": round(sweeps.mean(), 1),
         "sweeps_most": int(sweeps.max()),
         "icm_ms": round(1000 * float(np.median(icm_time)), 2),
@@ -113,14 +118,25 @@ def measure(cases: Sequence[Case], means: Sequence[float], beta: float, reestima
 def compare(
     hu: np.ndarray, box: np.ndarray, means: np.ndarray, beta: float, reestimate: bool
 ) -> tuple[Any, ...]:
-    """Returns gap, share that differs, sweeps needed, seconds of ICM and of the cuts, last means of one slice."""
-    enough = icm(hu, box, means, beta, ENOUGH, reestimate).sweeps
+    """Returns all that is measured of one slice.
+
+    Gap, share that differs; sweeps needed, what they would lower the energy by and the share that they move (NaN where
+    their means are other ones); seconds of ICM and of the cuts; last means.
+    """
+    enough = icm(hu, box, means, beta, ENOUGH, reestimate)
     found, icm_seconds = clock(lambda: icm(hu, box, means, beta, METHOD.sweeps, reestimate))
     labels, last = np.asarray(found.labels)[box], np.asarray(found.means)
     of, setup_seconds = clock(lambda: graph_cuts.problem(hu, box, last, beta))
     best, cut_seconds = clock(lambda: reference(of, labels))
     gap = of.energy(labels) / of.energy(best) - 1
-    return gap, (labels != best).mean(), int(enough), icm_seconds, setup_seconds + cut_seconds, last
+    ended = np.asarray(enough.labels)[box]
+    left, moved = (
+        (np.nan, np.nan)
+        if reestimate
+        else (of.energy(labels) / of.energy(ended) - 1, (labels != ended).mean())
+    )
+    seconds = icm_seconds, setup_seconds + cut_seconds
+    return gap, (labels != best).mean(), int(enough.sweeps), left, moved, *seconds, last
 
 
 def reference(of: "graph_cuts.Problem", labels: np.ndarray) -> np.ndarray:
@@ -141,13 +157,14 @@ def show(result: Mapping[str, Any]) -> None:
         f"\n{result['source']}: {result['slices']} slices with a nodule, {result['pixels_per_box']:,} pixels in the "
         f"lung box, at most {result['sweeps']} sweeps, {result['device']}\n\n"
         f"{'phases':<7}{'means':<14}{'beta':>5}{'gap %':>9}{'largest':>9}{'differ %':>10}{'sweeps':>8}{'most':>6}"
-        f"{'ICM ms':>9}{'cuts ms':>9}"
+        f"{'left %':>8}{'moved %':>9}{'ICM ms':>9}{'cuts ms':>9}"
     )
     for row in result["settings"]:
         print(
             f"{row['phases']:<7}{'re-estimated' if row['reestimate'] else 'fixed':<14}{row['beta']:>5g}"
             f"{row['gap_percent']:>9.3f}{row['gap_percent_largest']:>9.3f}{row['differ_percent']:>10.2f}"
-            f"{row['sweeps_mean']:>8.1f}{row['sweeps_most']:>6}{row['icm_ms']:>9.1f}{row['cuts_ms']:>9.1f}"
+            f"{row['sweeps_mean']:>8.1f}{row['sweeps_most']:>6}"
+            f"{row['left_percent']:>8.3f}{row['moved_percent']:>9.3f}{row['icm_ms']:>9.1f}{row['cuts_ms']:>9.1f}"
         )
     for row in result["settings"]:
         if row["reestimate"] and row["beta"] == METHOD.beta:

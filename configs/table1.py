@@ -102,7 +102,6 @@ def get_config() -> ConfigDict:
     # in Keras's names; each brings its own preprocessing. Empty: Keras's, fetched into weights/ at first use. For
     # 'shapes' and 'patches' another file of that kind.
     model.weights = ""
-
     # With ImageNet's weights each head's input is divided by the rms of its source on CT ('unit'), or by nothing
     # ('none': heads that stand on hundreds diverge at the rates below). Embedded and random starts need none.
     model.head_scale = "unit"

@@ -100,4 +100,4 @@ def test_the_overlay_is_orange_where_the_map_is_highest_and_grey_where_it_is_not
     assert picture[0, 1].tolist() == [0] * 3
     np.testing.assert_allclose(picture[1, 1], 0.7 * preview.HOT, atol=1)
     np.testing.assert_allclose(picture[1, 0], 0.35 * preview.HOT, atol=1)
-    assert not preview.overlay(hu * 0, -nam * 0 - 1, (0.0, 2.0)).any()
+    assert not preview.overlay(hu * 0, -nam * 0 - 100, (0.0, 2.0)).any()

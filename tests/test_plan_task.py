@@ -14,7 +14,7 @@ from configs import gap1, table1, testing
 from wsns import tasks
 from wsns import workdir as files
 from wsns.errors import InputError
-from wsns.models import build
+from wsns.models import build, cost
 from wsns.tasks import examples, measure, plan
 from wsns.tasks.train import subject_of
 from wsns.training import feed, memory
@@ -104,7 +104,7 @@ def test_all_or_none_held_out(stubbed, tmp_path):
 @pytest.mark.parametrize(("room", "portions"), [(30, 1), (29, 2), (7, 5), (1, 30), (0.5, None)])
 def test_portions_that_fit(room, portions):
     config = _config(**{"fit.input": "stream", "plan.memory": room / 0.75})
-    fit = plan.fitted(config, 30, 10**12, lambda number: -(-30 // number) * GIB)
+    fit = plan.fitted(config, cost.portions(30), 10**12, lambda number: -(-30 // number) * GIB)
     assert fit.portions == portions
     assert fit.whole == 30 * GIB
     assert fit.bytes == -(-30 // (portions or 30)) * GIB
@@ -113,7 +113,7 @@ def test_portions_that_fit(room, portions):
 def test_waiting_slices_take_of_the_room(monkeypatch):
     def room(place, given=0.0):
         config = _config(**{"fit.input": place, "plan.memory": given})
-        return plan.fitted(config, 1, 2 * GIB, lambda _: 0).room / GIB
+        return plan.fitted(config, [1], 2 * GIB, lambda _: 0).room / GIB
 
     assert room("device", 8.0) == room("auto", 8.0) == 4
     assert room("host", 8.0) == room("stream", 8.0) == 6

@@ -4,6 +4,8 @@ import ast
 import pathlib
 import textwrap
 
+from wsns import VERSION, environment
+
 WIDTH = 80
 EXAMPLES = (
     ("the whole method on synthetic scans, in minutes", "python main.py --config=configs/demo.py"),
@@ -17,6 +19,14 @@ EXAMPLES = (
     ),
 )
 USAGE = "usage: python main.py --config=configs/NAME.py [--workdir=DIR] [--config.FIELD=VALUE …]"
+
+
+def answer(arguments: list[str], configs: pathlib.Path, tasks: tuple[str, ...]) -> str | None:
+    """Returns what is said to no argument, to --help and to --version; None to all else. See `overview`."""
+    asked = arguments[0] if arguments else "--help"
+    if asked == "--version":
+        return f"wsns {VERSION} ({environment.commit()})"
+    return overview(configs, tasks) if asked in ("--help", "-help", "-h", "help") else None
 
 
 def overview(configs: pathlib.Path, tasks: tuple[str, ...]) -> str:

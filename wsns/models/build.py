@@ -91,7 +91,7 @@ def build(config: ConfigDict, name: str) -> Network:
 
 def _unet(config: ConfigDict) -> UNet:
     unet = config.unet
-    return UNet(
+    module = UNet(
         width=unet.width,
         encoder=unet.encoder,
         trunk_width=config.model.width,
@@ -99,6 +99,12 @@ def _unet(config: ConfigDict) -> UNet:
         bias=unet.bias,
         dtype=jnp.dtype(config.model.dtype),
     )
+    if wrong := next((n for n in module.normalised() if n < 1 or n % unet.group), None):
+        raise InputError(
+            f"config.unet.group={unet.group}, config.unet.width={unet.width:g}: a layer of {wrong} filters can't be "
+            "normalised in such groups; choose a group that divides all, or another width"
+        )
+    return module
 
 
 def _head_rms(config: ConfigDict, trunk: pretrained.Trunk, gaps: int) -> Callable[[], Mapping[str, float]]:
@@ -129,6 +135,9 @@ def _check(config: ConfigDict, name: str) -> None:
         raise InputError(
             f"config.model.size={size}, config.data.crop={crop}: the input must be a multiple of 16 and divide the crop"
         )
+    for section in ("model", "unet"):
+        if config[section].width <= 0:
+            raise InputError(f"config.{section}.width={config[section].width:g}: must be above 0")
     channels = config.model.channels
     if channels not in CHANNELS:
         raise InputError(f"config.model.channels={channels!r}: choose 'same' or 'neighbours'")

@@ -55,6 +55,12 @@ class UNet(nn.Module):
         first = nn.initializers.constant(self.bias)
         return nn.Conv(1, (1, 1), bias_init=first, name="output")(x)[..., 0].astype(jnp.float32)
 
+    def normalised(self) -> list[int]:
+        """Returns the different numbers of filters that are normalised, all multiples of `group` in a network."""
+        up = [round(filters * self.width) for filters in FILTERS]
+        trunk = [round(filters * self.trunk_width) for filters, _ in BLOCKS]
+        return sorted({*up} if self.encoder == "unet" else {*up[:-1], *trunk})
+
     def _down(self, x: jax.Array) -> list[jax.Array]:
         found = []
         for level, filters in enumerate(FILTERS):

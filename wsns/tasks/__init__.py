@@ -96,7 +96,8 @@ def with_source(config: ConfigDict, workdir: pathlib.Path) -> ConfigDict:
     """Returns the config with an empty `data.manual_dir` for 'twin', as all steps know it.
 
     Raises:
-        InputError: if no source is named, and the workdir has no records: the whole twin takes hours to render.
+        InputError: if no source is named, and the workdir's records are none of the twin: all of it takes hours to
+            render.
     """
     data = config.get("data")
     if data is None:
@@ -105,8 +106,7 @@ def with_source(config: ConfigDict, workdir: pathlib.Path) -> ConfigDict:
         own = config.copy_and_resolve_references()
         own.data.manual_dir = ""
         return own
-    has_records = (workdir / "records" / "accounting.json").exists()
-    if config.task in STEPS and not (data.manual_dir or data.max_scans or has_records):
+    if config.task in STEPS and not (data.manual_dir or data.max_scans or records_done(config, workdir)):
         raise InputError(
             "config.data.manual_dir is empty: name the folder of LIDC-IDRI's DICOM files; or, for synthetic scans, "
             f"{TWIN!r} for all of them, which takes hours, or --config.data.max_scans=66 for that many"
@@ -202,9 +202,14 @@ def record_inputs(config: ConfigDict) -> dict[str, Any]:
     return inputs
 
 
+def records_done(config: ConfigDict, workdir: pathlib.Path) -> bool:
+    """Says whether a run's records are there, whole, and made by this config."""
+    whole = all(files.is_whole(workdir / "records" / name) for name in NEEDED)
+    return whole and files.Stamps(workdir).is_done("records", record_inputs(config))
+
+
 def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
-    inputs, built = record_inputs(config), workdir / "records"
-    done = all(files.is_whole(built / name) for name in NEEDED) and stamps.is_done("records", inputs)
+    built, done = workdir / "records", records_done(config, workdir)
     # A network that was trained on records keeps them; who asks for records wants those of today's archive.
     if done and not (config.task == "records" and config.data.manual_dir):
         return
@@ -216,4 +221,4 @@ def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stam
     from wsns.tasks.records import build as build_records
 
     build_records(config.data, built, keep_unchanged=done)
-    stamps.mark_done("records", inputs)
+    stamps.mark_done("records", record_inputs(config))

@@ -76,7 +76,7 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
 
 def _head_scale(model: ConfigDict) -> str:
     if model.start != "imagenet":
-        return "as the trunk gives it: its start has unit scale"
+        return "as the start has it"
     if model.head_scale == "none":
         return "as ImageNet's trunk gives it, in hundreds"
     return (

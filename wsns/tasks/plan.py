@@ -19,7 +19,7 @@ from wsns.data.records.counts import Counts
 from wsns.data.records.slices import Slices
 from wsns.errors import InputError
 from wsns.models import build, cost, size
-from wsns.tasks import examples, measure, plan_text, record_inputs, thresholds
+from wsns.tasks import examples, measure, plan_text, records_done, thresholds
 from wsns.tasks.train import subject_of
 from wsns.tasks.weights import check_width
 from wsns.training.memory import compile_step, step_bytes
@@ -101,14 +101,13 @@ def plan(config: ConfigDict, workdir: pathlib.Path) -> None:
     }
     files.write_json(workdir / "plan.json", content)
     files.write_text(workdir / "plan.txt", plan_text.render(content))
-    print((workdir / "plan.txt").read_text(), end="")
+    print(files.read_text(workdir / "plan.txt"), end="")
 
 
 def _survey(config: ConfigDict, workdir: pathlib.Path) -> tuple[Counts, Callable[[], Slices]]:
     """Counts the run's slices; also returns what brings some with a nodule."""
     built = workdir / "records"
-    done = (built / "accounting.json").exists()
-    if done and files.Stamps(workdir).is_done("records", record_inputs(config)):
+    if records_done(config, workdir):
         facts, parts = (files.read_json(built / f"{name}.json") for name in ("accounting", "split"))
         rows = files.read_rows(built / "scans.csv")
         found = counts.of_records(facts, parts["patients"], rows, config.scans.most)
@@ -161,9 +160,9 @@ def _network(config: ConfigDict, name: str, found: Counts, rate: float) -> dict[
     shapes = _example(config, name)
     waiting = examples.slice_bytes(config, name) * sum(found.parts[part].slices for part in examples.PARTS)
     compiled = functools.cache(functools.partial(compile_step, subject, shapes))
-    fit = fitted(
-        config, settings.batch, waiting, lambda portions: step_bytes(compiled(settings.batch, portions))
-    )
+    whole = name == "unet" and config.unet.loss == "batch"
+    choices = [1] if whole else cost.portions(settings.batch, jax.device_count())
+    fit = fitted(config, choices, waiting, lambda portions: step_bytes(compiled(settings.batch, portions)))
     forward = size.flops(network.module, config.model.size)
     flops = cost.epoch_flops(forward, training, validation)
     batch = _timed_batch(settings.batch, forward, rate, fit.portions or settings.batch)
@@ -195,12 +194,12 @@ def _example(config: ConfigDict, name: str) -> dict[str, jax.ShapeDtypeStruct]:
     return {"hu": jax.ShapeDtypeStruct(seen, jnp.int16), "label": jax.ShapeDtypeStruct((), jnp.int32)}
 
 
-def fitted(config: ConfigDict, batch: int, waiting: int, took: Callable[[int], int]) -> Fit:
+def fitted(config: ConfigDict, choices: list[int], waiting: int, took: Callable[[int], int]) -> Fit:
     """Finds the fewest portions in which a batch fits the memory.
 
     Args:
         config: of the run.
-        batch: slices of a step.
+        choices: numbers of portions to choose from, ascending; a loss over the whole batch allows 1 alone.
         waiting: bytes of all slices that the network learns from, which may lie in the same memory.
         took: bytes of a step on a device, in so many portions.
     """
@@ -209,7 +208,6 @@ def fitted(config: ConfigDict, batch: int, waiting: int, took: Callable[[int], i
     if place == "auto":
         place = "device" if own and waiting <= examples.SHARE * limit else "host"
     room = limit - (waiting if place == "device" or (place == "host" and not own) else 0)
-    choices = cost.portions(batch, jax.device_count())
     portions = cost.fewest(lambda number: took(number) <= room, choices)
     return Fit(took(1), portions, took(portions or choices[-1]), room)
 

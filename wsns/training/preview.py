@@ -59,6 +59,6 @@ def overlay(hu: np.ndarray, nams: np.ndarray, window: tuple[float, float]) -> np
     blocks = hu.reshape(count, side, hu.shape[1] // side, side, -1).mean(axis=(2, 4))
     grey = np.clip((blocks - low) / (high - low), 0, 1)[..., None] * 255
     top = np.maximum(nams.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
-    share = 0.7 * np.clip(nams / top, 0, 1)[..., None]
+    share = 0.7 * (np.maximum(nams, 0) / top)[..., None]
     pictures = ((1 - share) * grey + share * HOT).round().astype(np.uint8)
     return np.concatenate(list(pictures), axis=1)

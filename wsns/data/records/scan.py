@@ -111,7 +111,7 @@ def scan_records(scan: Scan, volume: Volume, rules: Rules, *, every: bool = Fals
     pairs = [n for n in counting if len(clusters[n].masks) == 2]
     lungs = segment(volume)
     span, rows, columns = lungs.extent(len(scan.z))
-    origin = (_centred(rows, rules.crop), _centred(columns, rules.crop))
+    origin = (centred(rows, rules.crop), centred(columns, rules.crop))
     wanted = len(chosen.free) if every else len(chosen.positive)
     free = negatives(scan.series, chosen.free, span, wanted, rules.seed)
     outlines: dict[int, np.ndarray] = {}
@@ -164,7 +164,8 @@ def overview(plane: np.ndarray) -> np.ndarray:
     return crop(grey.round().astype(np.uint8), (0, 0), OVERVIEW, 0)
 
 
-def _centred(span: range, size: int) -> int:
+def centred(span: range, size: int) -> int:
+    """Returns where a crop of so many pixels begins that is centred on a span of rows or columns."""
     return (span.start + span.stop - size) // 2
 
 
