@@ -44,10 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kills += 1
         print(f"kill {kills} of {flags.kills}: after {after:.1f} s", flush=True)
     _run([*command, f"--workdir={cut}"])
+    compared = files(whole)
+    if not compared:
+        sys.exit(
+            f"error: {whole} holds no file that could be compared: is {flags.config} a run to the table?"
+        )
     different = differences(whole, cut)
-    print(
-        f"{kills} kills; {len(list(files(whole)))} files compared; different: {', '.join(different) or 'none'}"
-    )
+    print(f"{kills} kills; {len(compared)} files compared; different: {', '.join(different) or 'none'}")
     return int(bool(different))
 
 

@@ -329,7 +329,7 @@ def test_text_fits_a_terminal_and_says_whose_figures_they_are():
     text = table_text.as_text(
         table1(random_cases(0), effort=Effort(5000, 50)), source="LIDC twin (synthetic)"
     )
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     assert text.startswith("Table 1 · LIDC twin (synthetic)")
     assert text.count("the paper's ") >= len(METHODS)
     assert "100 voxels of the consensus per slice label" in text

@@ -59,7 +59,12 @@ def test_a_run_prints_table_1_and_where_the_report_is(run):
     assert "LIDC twin (synthetic, not LIDC results)" in done.stdout
     assert all(method in done.stdout for method in METHODS)
     assert str(workdir / "report.html") in done.stdout
+    told = [line for line in done.stderr.splitlines() if line.startswith("step ")]
+    assert [line.split(":")[0] for line in told] == [f"step {n} of 8" for n in range(1, 9)]
+    assert not any("done before" in line for line in told)
+    # The log of a run can be read: whole lines, nothing drawn over.
     assert "%" in done.stderr
+    assert "\r" not in done.stderr
 
 
 def test_the_report_shows_false_alarms_and_says_what_the_unet_learned_from(run):
@@ -102,6 +107,9 @@ def test_the_same_command_again_redoes_nothing(run):
     again = main(workdir)
     assert again.returncode == 0, again.stderr[-3000:]
     assert again.stdout == done.stdout
+    told = [line for line in again.stderr.splitlines() if line.startswith("step ")]
+    assert [line.split(":")[0] for line in told] == [f"step {n} of 8" for n in range(1, 9)]
+    assert all(line.endswith(": done before") for line in told)
     changed = {p.name for p, when in written(workdir).items() if before.get(p) != when}
     assert changed <= {"config.json", "environment.json"}
 

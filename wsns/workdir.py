@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from wsns import progress
 from wsns.errors import InputError
 
 REMEDY = "remove it, and the same command makes it again"
@@ -199,8 +200,9 @@ def is_done(folder: pathlib.Path) -> bool:
 class Stamps:
     """The stamps of a working directory: which steps are done, and on what they stand."""
 
-    def __init__(self, workdir: pathlib.Path):
-        self._directory = workdir / "stamps"
+    def __init__(self, workdir: pathlib.Path, agenda: Sequence[str] = ()):
+        """Takes the run's folder and, if progress is to be told, the names of all steps to come, in order."""
+        self._directory, self._agenda = workdir / "stamps", list(agenda)
 
     def is_done(self, step: str, inputs: Mapping[str, Any]) -> bool:
         """Says whether a step was finished from exactly these inputs; a damaged stamp vouches for nothing."""
@@ -209,6 +211,25 @@ class Stamps:
         except (InputError, KeyError, TypeError):
             return False
         return bool(found == fingerprint(inputs))
+
+    def must_do(self, step: str, inputs: Mapping[str, Any], title: str, *, whole: bool = True) -> bool:
+        """Says whether a step is still to be done, and tells it on the terminal if it is one of the agenda.
+
+        Args:
+            step: the step's name.
+            inputs: what the step depends on.
+            title: the step in words.
+            whole: False: what it left is not there, or wanted anew.
+        """
+        done = whole and self.is_done(step, inputs)
+        self.tell(step, title, done=done)
+        return not done
+
+    def tell(self, step: str, title: str, *, done: bool = False) -> None:
+        """Says which step of the agenda begins, or was done before."""
+        if step in self._agenda:
+            number = f"step {self._agenda.index(step) + 1} of {len(self._agenda)}"
+            progress.say(f"{number}: {title}{': done before' if done else ''}")
 
     def mark_done(self, step: str, inputs: Mapping[str, Any]) -> None:
         """Records that a step was finished from these inputs."""

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import pathlib
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from wsns import paper
@@ -17,12 +18,12 @@ from wsns.workdir import write_text
 COLUMNS = ("method", "n", *FIGURES, *(f"{name}_{end}" for name in FIGURES for end in ("low", "high")))
 # (figure, its standard deviation or "", heading, decimals, width in the terminal)
 SHOWN = (
-    ("tpr", "", "TPR", 2, 12),
-    ("fpr", "", "FPR", 2, 12),
+    ("tpr", "", "TPR", 2, 10),
+    ("fpr", "", "FPR", 2, 10),
     ("fpr_nodule", "", "FPR_nodule", 2, 12),
-    ("dice", "dice_sd", "Dice", 2, 14),
-    ("tp_dice", "tp_dice_sd", "TP Dice", 2, 14),
-    ("tp_doa", "tp_doa_sd", "TP DOA, mm²", 1, 15),
+    ("dice", "dice_sd", "Dice", 2, 11),
+    ("tp_dice", "tp_dice_sd", "TP Dice", 2, 11),
+    ("tp_doa", "tp_doa_sd", "TP DOA, mm²", 1, 12),
 )
 HEADINGS = {name: heading for name, _, heading, _, _ in SHOWN}
 DECIMALS = {name: decimals for name, _, _, decimals, _ in SHOWN}
@@ -30,7 +31,8 @@ PAIRED = "Paired differences"
 BRIEF = ("dice", "tp_dice", "tp_doa")
 """Of the differences, those that a terminal shows."""
 FEW_PATIENTS = 20
-_FIRST = 16
+WIDTH = 80
+_FIRST = 14
 
 
 def number(value: float, decimals: int) -> str:
@@ -125,23 +127,26 @@ def difference_cells(figures: Mapping[str, Estimate]) -> list[tuple[str, str]]:
 
 
 def as_text(table: Table, *, source: str) -> str:
-    """Returns the table for a terminal of 100 columns, the paper's own figures under each row.
+    """Returns the table for a terminal of `WIDTH` columns, the paper's own figures under each row.
 
     Args:
         table: what to print.
         source: the data in words, printed on top, as "LIDC twin: synthetic, not LIDC results".
     """
-    rule = "─" * 100
+    rule = "─" * WIDTH
     heads = _line("", [heading for _, _, heading, _, _ in SHOWN])
-    lines = [f"Table 1 · {source}", basis(table), rule, heads, rule]
+    lines = [*_wrapped(f"Table 1 · {source}"), *_wrapped(basis(table)), rule, heads, rule]
     for row in table.rows:
         if row.method in (FINE[0], "U-Net"):
             lines.append("")
         lines.append(_line(row.method, value_cells(row)))
         if any(spans := interval_cells(row)):
             lines.append(_line("", spans))
-        lines.append(_line("  the paper's", paper_cells(row.method)))
-    lines += [rule, *remarks(table), f"The paper's: {paper.CITATION}, on LIDC-IDRI.", ""]
+        lines.append(_line(" the paper's", paper_cells(row.method)))
+    lines.append(rule)
+    for remark in (*remarks(table), f"The paper's: {paper.CITATION}, on LIDC-IDRI."):
+        lines += _wrapped(remark)
+    lines.append("")
     if table.classifiers:
         lines.append("Slice classifier    accuracy, %           paper's    AUC")
         for model, accuracy, span, auc, auc_span in classifier_lines(table):
@@ -217,27 +222,35 @@ def _cells(figures: Mapping[str, float]) -> list[str]:
 
 
 def _line(first: str, cells: Sequence[str]) -> str:
+    tight = [cell.replace(" ± ", "±") for cell in cells]
     return f"{first:<{_FIRST}}" + "".join(
-        f"{cell:<{width}}" for cell, (*_, width) in zip(cells, SHOWN, strict=True)
+        f"{cell:<{width}}" for cell, (*_, width) in zip(tight, SHOWN, strict=True)
     )
 
 
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+
+
 def _difference_lines(table: Table) -> list[str]:
-    """Returns a heading and a line per pair of methods; the other figures stand in Markdown and the report."""
+    """Returns a heading and two lines per pair of methods, figures and their intervals.
+
+    The other figures stand in Markdown and in the report.
+    """
     if not table.differences:
         return []
     lines = [_wide(PAIRED, [HEADINGS[name] for name in BRIEF])]
     for pair in table.differences:
         cells = dict(zip(COMPARED, difference_cells(pair.figures), strict=True))
-        brief = (cells[name] for name in BRIEF)
-        lines.append(
-            _wide(f" {pair.one} − {pair.other}", [f"{v} ({span})" if span else v for v, span in brief])
-        )
+        values, spans = zip(*(cells[name] for name in BRIEF), strict=True)
+        lines.append(_wide(f" {pair.one} − {pair.other}", values))
+        if any(spans):
+            lines.append(_wide("", spans))
     return lines
 
 
 def _wide(first: str, cells: Sequence[str]) -> str:
-    return f"{first:<29}" + "".join(f"{cell:<23}" for cell in cells)
+    return f"{first:<29}" + "".join(f"{cell:<17}" for cell in cells)
 
 
 def _two_nodule_lines(table: Table) -> list[str]:

@@ -74,22 +74,37 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> None:
             describe(config, workdir, {})
         _function(config.task, ALONE[config.task])(config, workdir)
         return
-    stamps = files.Stamps(workdir)
+    stamps = files.Stamps(workdir, agenda(config) if hosts.is_first() else ())
     accounting = ensure_records(config, workdir, stamps)
     if hosts.is_first():
         describe(config, workdir, {key: accounting[key] for key in FINGERPRINTS})
-    steps = STEPS[config.task]
-    if config.task == "table1" and config.real:
-        steps += ("real",)
-        if hosts.count() == 1:
-            _function("real", "prepare")(config, workdir)
-    for step in steps:
+    if "real" in steps_of(config) and hosts.count() == 1:
+        _function("real", "prepare")(config, workdir, stamps)
+    for step in steps_of(config):
         if step not in TOGETHER and hosts.count() > 1:
             print(
                 f"{step!r} is work for one process: the same command without --coordinator goes on from here"
             )
             return
         _function(step, step)(config, workdir, stamps)
+
+
+def steps_of(config: ConfigDict) -> tuple[str, ...]:
+    """Returns the steps of a config's task after its records."""
+    return STEPS[config.task] + (("real",) if config.task == "table1" and config.real else ())
+
+
+def agenda(config: ConfigDict) -> list[str]:
+    """Returns the names of all steps of a config's task that are told on the terminal, in order."""
+    names = ["records"]
+    if "real" in steps_of(config):
+        names.append("real records")
+    for step in steps_of(config):
+        if step == "train":
+            names += sorted(config.models, key=lambda name: name == "unet")
+        elif step != "scans" or config.scans.most:
+            names.append(step)
+    return names
 
 
 def with_source(config: ConfigDict, workdir: pathlib.Path) -> ConfigDict:
@@ -211,7 +226,9 @@ def records_done(config: ConfigDict, workdir: pathlib.Path) -> bool:
 def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     built, done = workdir / "records", records_done(config, workdir)
     # A network that was trained on records keeps them; who asks for records wants those of today's archive.
-    if done and not (config.task == "records" and config.data.manual_dir):
+    known = done and not (config.task == "records" and config.data.manual_dir)
+    stamps.tell("records", "records", done=known)
+    if known:
         return
     if hosts.count() > 1:
         raise InputError(

@@ -58,8 +58,9 @@ def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -
     Args:
         config: of the run, and of its ablations.
         workdir: a run whose test split is segmented.
-        stamps: not used: each ablation has its own.
+        stamps: the run's, of which this step has none: each ablation has its own.
     """
+    stamps.tell("ablations", "ablations")
     made = variants(config)
     runs = [compare.read_run(BASE, workdir)]
     for number, (name, own) in enumerate(made.items(), 1):

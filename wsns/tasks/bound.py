@@ -65,7 +65,7 @@ def bound(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> No
         "records": accounting["data_fingerprint"],
         **{name: config[name].to_dict() for name in ("bound", "segment", "evaluate")},
     }
-    if not stamps.is_done("bound", inputs):
+    if stamps.must_do("bound", inputs, "measure candidates"):
         stamps.begin("bound", inputs, *(workdir / f"bound.{kind}" for kind in ("csv", "txt", "md")))
         _write(config, workdir, _measure(config, workdir), accounting["source"])
         stamps.mark_done("bound", inputs)
@@ -76,7 +76,7 @@ def _measure(config: ConfigDict, workdir: pathlib.Path) -> list[Row]:
     schemes = named_schemes(config)
     opened = [records.stream(workdir / "records", part, NAMES, drawn=True) for part in _splits(workdir)]
     rows: dict[str, list[Row]] = {scheme.name: [] for scheme in schemes}
-    with progress.bar(sum(map(len, opened)), "bound") as shown, threads() as each:
+    with progress.bar(sum(map(len, opened)), "bound", compiles=True) as shown, threads() as each:
         for part in opened:
             for block in blocks(len(part), config.segment.batch):
                 slices = Slices(**part.take(np.arange(block.start, block.stop)))

@@ -63,7 +63,8 @@ def write_report(
         "opening": files.fingerprint(opening),
     }
     # Who asks for the report alone wants it made anew.
-    if config.task == "evaluate" or not stamps.is_done("evaluate", inputs):
+    asked = config.task == "evaluate"
+    if stamps.must_do("evaluate", inputs, "table, figures and report", whole=not asked):
         _write(config, workdir, cases, _whole(config, workdir) if searched else None, opening)
         stamps.mark_done("evaluate", inputs)
 

@@ -28,6 +28,7 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
     Raises:
         InputError: for impossible settings, or if a training can't go on.
     """
+    stamps.tell("grid", "grid search")
     config = config.copy_and_resolve_references()
     # The grid goes by accuracy, as the paper's did, whatever a run chooses its epoch by.
     config.train.choose = "accuracy"

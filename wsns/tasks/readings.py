@@ -102,7 +102,7 @@ def _read(trial: Trial, nams: dict[str, Any]) -> Iterator[Reading]:
     }
     kinds = _kinds(trial)
     total = len(kinds) * sum(len(place.slices) for place in places.values())
-    with progress.bar(total, f"read, seed {trial.config.seed}") as shown:
+    with progress.bar(total, f"read, seed {trial.config.seed}", compiles=True) as shown:
         for kind, trained in kinds.items():
             for where, place in places.items():
                 for n, probabilities, maps in _maps(trial.config, trained, place, options):

@@ -26,14 +26,15 @@ def check(config: ConfigDict) -> None:
         raise InputError(f"config.real={config.real!r} is not a folder: name the one with the real scans")
 
 
-def prepare(config: ConfigDict, workdir: pathlib.Path) -> None:
+def prepare(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     """Builds the records of the real scans, before anything is trained.
 
     Raises:
         InputError: if the scans are not as they must be, or the run's own records hold a patient of theirs.
     """
-    folder = workdir / "real"
-    tasks.ensure_records(trial_runs.real_config(config, config.real), folder, files.Stamps(folder))
+    folder, own = workdir / "real", trial_runs.real_config(config, config.real)
+    stamps.tell("real records", "records of the real scans", done=tasks.records_done(own, folder))
+    tasks.ensure_records(own, folder, files.Stamps(folder))
     found = trial_runs.patients(folder)
     shared = sorted(set(found) & set(trial_runs.patients(workdir)))
     if shared:
@@ -49,8 +50,9 @@ def real(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
     Args:
         config: of the run.
         workdir: the run's folder.
-        stamps: not used: the real scans' folder has its own.
+        stamps: the run's, of which this step has none: the real scans' folder has its own.
     """
+    stamps.tell("real", "try the networks on the real scans")
     trial = Trial(config, workdir)
     trial_runs.finish([trial], config.real, workdir)
     print(f"report: {trial.real / 'report.html'}")

@@ -12,7 +12,6 @@ from typing import Any
 import absl.logging
 import numpy as np
 import tensorflow_datasets as tfds
-import tqdm
 
 from datasets.lidc_slices.lidc_slices_dataset_builder import Builder, LidcSlicesConfig, examples
 from wsns import progress, workdir
@@ -97,9 +96,11 @@ def _read_back(plan: Plan, directory: pathlib.Path) -> tuple[list[dict[str, Any]
         # Decompression and hashing let go of the interpreter's lock.
         with ThreadPoolExecutor(cores()) as pool:
             found = pool.map(_row, itertools.repeat(source), itertools.repeat(part), range(len(source)))
-            for row, digest in tqdm.tqdm(found, f"checking {part}", len(source), leave=False, unit="slice"):
-                rows.append(row)
-                digests.append((row["series"], row["slice_index"], digest))
+            with progress.bar(len(source), f"checking {part}", leave=False) as bar:
+                for row, digest in found:
+                    rows.append(row)
+                    digests.append((row["series"], row["slice_index"], digest))
+                    bar.update()
     rows.sort(key=lambda row: (row["patient"], row["series"], row["slice_index"]))
     return rows, hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()
 

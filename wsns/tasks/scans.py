@@ -31,7 +31,7 @@ def scans(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> No
     Raises:
         InputError: if a scan is not as it must be.
     """
-    if not config.scans.most or stamps.is_done("scans", inputs(config, workdir)):
+    if not config.scans.most or not stamps.must_do("scans", inputs(config, workdir), "search whole scans"):
         return
     if absent := _absent(config.data.manual_dir):
         print(

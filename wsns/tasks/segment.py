@@ -37,7 +37,8 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
         "columns": COLUMNS,
     }
     masks = workdir / "masks"
-    if stamps.is_done("segment", inputs) and files.is_whole(workdir / "cases.csv"):
+    whole = files.is_whole(workdir / "cases.csv")
+    if not stamps.must_do("segment", inputs, "segment the test slices", whole=whole):
         return
     options = Options(**config.segment.to_dict())
     slices = records.load(workdir / "records", "test")
@@ -52,7 +53,10 @@ def segment(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
     # Without what is done, and scan by scan; the rest need not wait in memory.
     slices = slices.take(np.concatenate([np.zeros(0, int), *(scans[series] for series in missing)]))
     left_out = 0
-    with progress.bar(count, "segment", initial=count - len(slices)) as shown, threads() as each:
+    with (
+        progress.bar(count, "segment", initial=count - len(slices), compiles=True) as shown,
+        threads() as each,
+    ):
         networks, screen = weak_networks(config, trained, options)
         given = method_input(slices, config.model.channels)
         weak = segment_slices(given, networks, screen, options, ahead=ahead, each=each)

@@ -23,9 +23,10 @@ REMEDY = "lower the learning rate (--config.{}=…), and the same command then s
 
 def train(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
     """Trains every network of `config.models` that is not trained yet."""
-    todo = [name for name in config.models if not stamps.is_done(name, inputs(config, workdir, name))]
     opened = functools.lru_cache(1)(lambda kind: open_examples(config, workdir / "records", kind))
-    for name in sorted(todo, key=lambda name: name == "unet"):
+    for name in in_order(config.models):
+        if not stamps.must_do(name, inputs(config, workdir, name), f"train {build.TITLES[name]}"):
+            continue
         splits, resident = opened("unet" if name == "unet" else "weak")
         wanted = inputs(config, workdir, name)
         if hosts.is_first():
@@ -36,6 +37,11 @@ def train(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> No
         fit(config, name, splits, workdir / name, resident=resident)
         if hosts.is_first():
             stamps.mark_done(name, wanted)
+
+
+def in_order(models: Sequence[str]) -> list[str]:
+    """Returns networks in the order in which they are trained: the U-Net last, which takes other slices."""
+    return sorted(models, key=lambda name: name == "unet")
 
 
 def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, Any]:

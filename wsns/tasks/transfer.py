@@ -43,7 +43,10 @@ def transfer(config: ConfigDict, workdir: pathlib.Path) -> None:
         for where, facts in (("real", held_out), ("twin", drawn))
     }
     tasks.describe(config, workdir, data)
-    trials = [_trained(twin, workdir, seed) for seed in config.transfer.seeds]
+    trials = []
+    for number, seed in enumerate(config.transfer.seeds, 1):
+        progress.say(f"seed {seed}: {number} of {len(config.transfer.seeds)}")
+        trials.append(_trained(twin, workdir, seed))
     trial_runs.finish(trials, config.data.manual_dir, workdir)
     files.write_bytes(workdir / "report.html", (trials[0].real / "report.html").read_bytes())
     print(f"report: {workdir / 'report.html'}")
@@ -61,7 +64,6 @@ def _trained(twin: ConfigDict, workdir: pathlib.Path, seed: int) -> Trial:
     """Trains the networks of one seed in a folder of their own, on the same records."""
     own, folder = twin.copy_and_resolve_references(), workdir / "seeds" / str(seed)
     own.seed = seed
-    progress.say(f"seed {seed}")
     share_records(folder, workdir)
     tasks.describe(own, folder, files.read_json(workdir / "environment.json")["data"]["twin"])
     train(own, folder, files.Stamps(folder))

@@ -40,7 +40,7 @@ def tune(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
         "segment": result_fields(config),
         **{name: config[name].to_dict() for name in ("tune", "evaluate")},
     }
-    if not stamps.is_done("tune", inputs):
+    if stamps.must_do("tune", inputs, "tune the thresholds"):
         stamps.begin("tune", inputs, workdir / "tuned.json", workdir / "tuned.txt")
         _write(workdir, *_search(config, workdir))
         stamps.mark_done("tune", inputs)
@@ -66,7 +66,7 @@ def _search(config: ConfigDict, workdir: pathlib.Path) -> tuple[list[Trial], Sli
             "lower it for the search"
         )
     values = sum(len({getattr(options, name), *tried}) for name, tried in fields.items())
-    with progress.bar(values * len(slices), "tune") as shown, background.threads() as each:
+    with progress.bar(values * len(slices), "tune", compiles=True) as shown, background.threads() as each:
 
         def score(tried: Sequence[Options]) -> np.ndarray:
             parts = []

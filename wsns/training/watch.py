@@ -93,6 +93,7 @@ class Watch:
                 f"train {self._title}",
                 initial=position.epoch * slices + min(position.batch * batch, slices),
                 hidden=not self._manager,
+                compiles=True,
             )
         )
         self._slices, self._batch, self._saved_at = slices, batch, time.monotonic()
