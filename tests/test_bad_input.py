@@ -1,6 +1,8 @@
 """Bad input, a line each: what is given, and words of the one line that answers. Add a line for what you find."""
 
+import ast
 import pathlib
+import re
 
 import pytest
 from absl import flags
@@ -11,6 +13,8 @@ from wsns import config_file, tasks
 from wsns.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+FIELD = re.compile(r"(?<![\w.`/\'])([a-z]+\.[a-z_]+)\b(?!\()")
+"""What may be a field of a section, without `config.` before it."""
 FIELDS = [
     (testing, "train.rates", 0.001, "config.train.rates=0.001"),
     (testing, "train.rates", (1e-2, 1e-3), "config.train.rates=(0.01, 0.001): must have 3 values"),
@@ -141,3 +145,24 @@ def test_a_file_that_holds_no_weights_is_named_in_one_line(name, content, tmp_pa
         tasks.run(config, tmp_path / "run")
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_every_message_names_fields_in_full():
+    found = []
+    for path in sorted((ROOT / "wsns").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Raise):
+                texts = [
+                    inside.value
+                    for inside in ast.walk(node)
+                    if isinstance(inside, ast.Constant) and isinstance(inside.value, str)
+                ]
+                text = " ".join(texts)
+                found += [(path.name, field) for field in FIELD.findall(text) if _is_a_field(field)]
+    assert not found
+
+
+def _is_a_field(name):
+    section, field = name.split(".")
+    config = table1.get_config()
+    return section in config and field in config[section]

@@ -44,12 +44,13 @@ class _Lines:
     """A log file: what a bar would draw over itself becomes a line each."""
 
     def __init__(self, stream: TextIO):
-        self._stream = stream
+        self._stream, self._last = stream, ""
 
     def write(self, text: str) -> None:
-        for line in text.split("\r"):
-            if line.strip():
-                self._stream.write(line.rstrip() + "\n")
+        for line in (part.rstrip() for part in text.split("\r")):
+            if line and line != self._last:
+                self._stream.write(f"{line}\n")
+                self._last = line
 
     def flush(self) -> None:
         self._stream.flush()

@@ -79,7 +79,8 @@ def build(config: ConfigDict, name: str) -> Network:
         raise InputError(
             f"config.model.channels={model.channels!r}: the {model.start} start was made with {trunk.channels!r}; make "
             f"another with `python main.py --config=configs/pretrain_{model.start}.py "
-            f"--config.model.channels={model.channels}` and name it as model.weights, or set model.start='shapes'"
+            f"--config.model.channels={model.channels}` and name it as config.model.weights, or set "
+            "config.model.start='shapes'"
         )
     if name == "unet":
         return Network(_unet(config), _prepare(config, trunk.preprocessing), trunk)

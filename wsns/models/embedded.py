@@ -101,7 +101,7 @@ def read(name: str, path: str = "") -> Read:
             return Read(layers, name, channels, Preprocessing.from_json(looks) if looks else LUNG)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{file_path}: is no start on {name}; {how}, or set model.start='imagenet'"
+            f"{file_path}: is no start on {name}; {how}, or set config.model.start='imagenet'"
         ) from error
 
 

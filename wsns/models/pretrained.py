@@ -76,7 +76,7 @@ def read_imagenet(weights: str = "") -> imagenet.Identity:
     if not weights and not path.exists():
         raise InputError(
             f"{path}: no such file; `python main.py --config=configs/weights.py` fetches it, or give the path of one "
-            "you have (--config.model.weights=…), or start from model.start='shapes' (width 1/8) or 'random'"
+            "you have (--config.model.weights=…), or start from config.model.start='shapes' (width 1/8) or 'random'"
         )
     return _read_imagenet(path, weight_files.changed_at(path))
 
@@ -103,7 +103,7 @@ def with_trunk(params: Mapping[str, Any], trunk: Trunk) -> dict[str, Any]:
         if want != have:
             raise InputError(
                 f"{trunk.name}: {layer} is {have['kernel']}, the network's is {want['kernel']}; "
-                "set model.width to the width that the trunk was made for, or model.start='random'"
+                "set config.model.width to the width that the trunk was made for, or config.model.start='random'"
             )
         merged[layer] = jax.tree.map(jnp.asarray, arrays)
     return merged

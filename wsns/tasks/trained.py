@@ -94,8 +94,8 @@ def method_input(slices: Slices, channels: str) -> pipeline.Slices:
     beside = slices.beside if channels == "neighbours" else None
     if beside is not None and not beside.shape[1]:
         raise InputError(
-            "model.channels='neighbours', but these records hold no slices below and above: build them again with "
-            "data.neighbours"
+            "config.model.channels='neighbours', but these records hold no slices below and above: build them "
+            "again with config.data.neighbours"
         )
     return pipeline.Slices(slices.hu, slices.lungs, slices.spacing, np.maximum(slices.count, 1), beside)
 

@@ -59,8 +59,8 @@ def check_width(config: ConfigDict) -> None:
     model = config.model
     if model.start == "imagenet" and model.width != 1 and _has_trunk(config):
         raise InputError(
-            f"config.model.width={model.width:g}: ImageNet's weights have VGG16's own width; set model.width=1, or "
-            "model.start='shapes' (width 1/8) or 'random'"
+            f"config.model.width={model.width:g}: ImageNet's weights have VGG16's own width; set "
+            "config.model.width=1, or config.model.start='shapes' (width 1/8) or 'random'"
         )
 
 

@@ -54,7 +54,7 @@ class Log:
         self._score_name = score_name
         rows = _earlier(self._path) if epochs_done else []
         self._rows = [row for row in rows if row["epoch"] <= epochs_done]
-        self._board = SummaryWriter(str(plain(directory) / "tensorboard"), purge_step=steps_done + 1)
+        self._board = _board(directory, steps_done + 1)
         self._add_settings()
 
     def __enter__(self) -> "Log":
@@ -117,6 +117,19 @@ class Log:
 
     def _named(self, name: str) -> str:
         return self._score_name if name == "score" else name
+
+
+def _board(directory: pathlib.Path, purge_step: int) -> SummaryWriter:
+    """Opens TensorBoard's events; where its queue finds no shared memory, one that keeps nothing."""
+    where = {"logdir": str(plain(directory) / "tensorboard"), "purge_step": purge_step}
+    try:
+        return SummaryWriter(**where)
+    except OSError as error:
+        progress.say(
+            f"warning: no curves for TensorBoard ({error.strerror or error}: is /dev/shm full or read-only?); "
+            "metrics.jsonl has their numbers"
+        )
+        return SummaryWriter(**where, write_to_disk=False)
 
 
 def _earlier(path: pathlib.Path) -> list[dict[str, Any]]:

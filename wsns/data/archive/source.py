@@ -21,6 +21,9 @@ from wsns.data.readers.annotations import Scan
 from wsns.data.volume import Volume
 from wsns.errors import InputError
 
+REMEDIES = ("unpack it", "decompress it", "download it again")
+"""What a problem may say of itself that helps; downloading all again is for the others."""
+
 
 @dataclasses.dataclass(frozen=True)
 class DicomSource:
@@ -162,9 +165,10 @@ def _refuse(problems: Sequence[tuple[Scan, str]]) -> None:
         return
     lines = [f"{scan.patient}, series {scan.series}: {problem}" for scan, problem in problems]
     leave_out = f"--config.data.exclude={','.join(sorted({scan.patient for scan, _ in problems}))}"
+    helped = all(any(remedy in problem for remedy in REMEDIES) for _, problem in problems)
     if len(lines) == 1:
-        raise InputError(f"{lines[0]}. Download the scan again, or leave it out with {leave_out}")
+        again = "Or leave the scan out" if helped else "Download the scan again, or leave it out"
+        raise InputError(f"{lines[0]}. {again} with {leave_out}")
     listed = "".join(f"\n  {line}" for line in lines)
-    raise InputError(
-        f"{len(lines)} scans cannot be used:{listed}\nDownload them again, or leave them out with {leave_out}"
-    )
+    again = "Or leave them out" if helped else "Download them again, or leave them out"
+    raise InputError(f"{len(lines)} scans cannot be used:{listed}\n{again} with {leave_out}")
