@@ -16,8 +16,9 @@ from ml_collections import config_flags
 os.environ["MPLBACKEND"] = "agg"
 
 from configs import table1
-from wsns import config_file, hosts, progress, tasks, usage
+from wsns import tasks
 from wsns.errors import OF_THE_DISK, InputError
+from wsns.runtime import config_file, multihost, progress, usage
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.", lock_config=True)
 _WORKDIR = flags.DEFINE_string(
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
         config_file.home(config)
         workdir = config_file.at_home(_WORKDIR.value or f"runs/{name}", "--workdir")
         if _COORDINATOR.value:
-            hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+            multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         tasks.run(config, workdir)
     except InputError as error:
         sys.exit(f"error: {error}")

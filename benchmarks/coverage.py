@@ -15,7 +15,7 @@ import harness
 import numpy as np
 
 from wsns.evaluation.bootstrap import Resampled, count, means, nested_weights, patient_weights, tails
-from wsns.evaluation.classifier import auc
+from wsns.evaluation.roc import auc
 
 MANY = 3000
 DRAWS = 500

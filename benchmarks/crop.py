@@ -13,11 +13,11 @@ from typing import Any
 import harness
 import numpy as np
 
-from wsns.data.lungs.segment import segment
-from wsns.data.readers.annotations import Scan, cluster
-from wsns.data.readers.selection import select
+from wsns.data.lidc.annotations import Scan, cluster
+from wsns.data.lidc.selection import select
+from wsns.data.lungs.masks import segment
 from wsns.data.records import plan
-from wsns.data.records.scan import centred
+from wsns.data.records.extract import centred
 
 PLACES = ("box", "centroid", "best")
 MARGIN = 60

@@ -24,9 +24,10 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import table1
-from wsns.data.records import input as records
-from wsns.models import build
-from wsns.training import feed, objectives
+from wsns.data.records import loading as records
+from wsns.models import factory
+from wsns.training import batching
+from wsns.training import losses as objectives
 from wsns.training import step as steps
 
 Row = dict[str, Any]
@@ -59,7 +60,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     found = records.load_arrays(pathlib.Path(flags.workdir) / "records", flags.split, ("hu", "label"))
     edge = (found["hu"].shape[-1] - flags.size) // 2
     inside = slice(edge, edge + flags.size)
-    data = feed.InMemory({"hu": found["hu"][:, inside, inside], "label": found["label"]})
+    data = batching.InMemory({"hu": found["hu"][:, inside, inside], "label": found["label"]})
     rows: list[Row] = []
     for scale in flags.scales.split(","):
         for name in flags.models.split(","):
@@ -81,9 +82,9 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def train(config: ConfigDict, name: str, data: feed.InMemory, flags: argparse.Namespace) -> Iterator[Row]:
+def train(config: ConfigDict, name: str, data: batching.InMemory, flags: argparse.Namespace) -> Iterator[Row]:
     """Yields loss, gradient norm and share of live units per head, step by step, until it diverges."""
-    network = build.build(config, name)
+    network = factory.build(config, name)
     params = network.first_params(config.seed, flags.size)
     settings = config.train
     rate = settings.rates[int(name[-1]) - 1]
@@ -92,7 +93,7 @@ def train(config: ConfigDict, name: str, data: feed.InMemory, flags: argparse.Na
     )
     objective = objectives.classification(network.apply, network.prepare)
     train_step = steps.make_train_step(objective, optimiser, portions=flags.portions)
-    source = feed.Feed(data, flags.batch, flags.portions)
+    source = batching.Feed(data, flags.batch, flags.portions)
 
     @jax.jit
     def live(params: Any, hu: jax.Array) -> list[jax.Array]:
@@ -102,7 +103,7 @@ def train(config: ConfigDict, name: str, data: feed.InMemory, flags: argparse.Na
     state = steps.place(steps.init_state(params, optimiser), 1)
     number = 0
     for epoch in range(1 + flags.steps * flags.batch // len(data)):
-        for part in source.batches(feed.order(config.seed, epoch, len(data))):
+        for part in source.batches(batching.order(config.seed, epoch, len(data))):
             state, shown = train_step(state, part, source.data)
             values = {key: float(value) for key, value in steps.unreplicate(shown).items()}
             number += 1

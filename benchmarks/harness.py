@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from wsns.errors import InputError
-from wsns.processes import cores
+from wsns.runtime.processes import cores
 
 
 def parser(text: str | None, quick: str) -> argparse.ArgumentParser:

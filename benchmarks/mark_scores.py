@@ -14,12 +14,13 @@ from typing import Any
 import harness
 from ml_collections import ConfigDict
 
-from wsns import workdir as files
 from wsns.errors import InputError
 from wsns.evaluation.froc import RATES, Froc, Scan, froc
 from wsns.evaluation.mark_scores import SCORES
-from wsns.evaluation.table_text import interval
-from wsns.tasks import scans, thresholds
+from wsns.evaluation.table1_text import interval
+from wsns.run import settings
+from wsns.runtime import workdir as files
+from wsns.tasks import scans
 from wsns.tasks.scan_search import search
 
 OLD = "probability"
@@ -53,7 +54,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     config.scans.most = flags.scans
     if flags.detect is not None:
         config.scans.detect = flags.detect
-    thresholds.check(config)
+    settings.check(config)
     folder = flags.workdir / "validation_scans" / f"{config.scans.detect:g}"
     parts = search(config, flags.workdir, folder, "validation")
     by_score = {name: read(parts, name) for name in SCORES}

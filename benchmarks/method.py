@@ -33,20 +33,20 @@ from ml_collections import ConfigDict
 from nodule_slices import nodule_slices
 from random_network import he_params
 
-from wsns.background import ahead, threads
 from wsns.data.lungs.hull import hull
-from wsns.data.records import input as records
+from wsns.data.records import loading as records
 from wsns.errors import InputError
 from wsns.models.preprocess import LUNG, prepare
-from wsns.models.vgg import VGG
-from wsns.segmentation import incremental
+from wsns.models.vgg_gap import VGG
+from wsns.run.networks import load_trained, method_input, weak_networks
+from wsns.runtime.background import ahead, threads
+from wsns.segmentation import residual_nam_windows
 from wsns.segmentation.batches import blocks, padded
 from wsns.segmentation.nam import ReadFunction, nothing, read_function
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import Network, Slices, compute_labels, read_slices, segment_slices
 from wsns.segmentation.regions import Screen, choose_regions, propose, score_regions
 from wsns.segmentation.results import SliceResult
-from wsns.tasks.trained import load_trained, method_input, weak_networks
 
 SCANS = 4
 Given = tuple[Slices, dict[int, Network], Screen, Options, dict[str, Any]]
@@ -149,9 +149,9 @@ def untrained(flags: argparse.Namespace) -> Given:
         def apply(parameters: Any, images: jax.Array, module: VGG = module) -> Any:
             return module.apply({"params": parameters}, images)
 
-        read = read_function(apply, ready, 384, keep=incremental.keep if gaps == 1 else nothing)
+        read = read_function(apply, ready, 384, keep=residual_nam_windows.keep if gaps == 1 else nothing)
         networks[gaps] = read, jax.device_put(he_params(module, flags.size))
-    screen = functools.partial(incremental.screen, networks[1][0], ready, networks[1][1])
+    screen = functools.partial(residual_nam_windows.screen, networks[1][0], ready, networks[1][1])
     source = "LIDC-IDRI" if flags.manual_dir else "LIDC twin"
     what = {"source": f"{source}, untrained networks", "size": flags.size, "width": flags.width}
     options = Options(detect=0.0, tau=0.1, batch=min(8, len(found)))

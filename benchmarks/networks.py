@@ -30,10 +30,10 @@ from random_network import he_params
 
 from wsns.models import size as sizes
 from wsns.models.preprocess import LUNG, prepare
-from wsns.models.vgg import VGG
-from wsns.models.weight_files import LAYERS
-from wsns.tasks.measure import matmul_rate
-from wsns.training import feed, objectives
+from wsns.models.vgg_gap import VGG
+from wsns.models.weights.files import LAYERS
+from wsns.planning.timing import matmul_rate
+from wsns.training import batching, losses
 from wsns.training import step as steps
 
 try:
@@ -136,9 +136,9 @@ def ours(module: nn.Module, params: Any, hu: np.ndarray, label: np.ndarray) -> C
     def apply(parameters: Any, images: jax.Array) -> Any:
         return module.apply({"params": parameters}, images)
 
-    optimiser = objectives.sgd(RATE, 0.99, 1000, MOMENTUM, TRUNK_FACTOR, LAYERS)
-    train_step = steps.make_train_step(objectives.classification(apply, ready), optimiser)
-    data = feed.Feed(feed.InMemory({"hu": hu, "label": label}), len(hu), resident=True)
+    optimiser = losses.sgd(RATE, 0.99, 1000, MOMENTUM, TRUNK_FACTOR, LAYERS)
+    train_step = steps.make_train_step(losses.classification(apply, ready), optimiser)
+    data = batching.Feed(batching.InMemory({"hu": hu, "label": label}), len(hu), resident=True)
     (batch,) = data.batches(np.arange(len(hu)))
     state = steps.place(steps.init_state(params, optimiser), 1)
     forward = jax.jit(lambda parameters, crops: apply(parameters, ready(crops)).logits)

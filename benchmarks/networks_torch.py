@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsns.processes import cores
+from wsns.runtime.processes import cores
 
 HEADS = (5, 4, 3)
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from wsns.data.records import plan
-from wsns.data.records.scan import scan_records
-from wsns.data.records.slices import NAMES, Slices
+from wsns.data.records.extract import scan_records
+from wsns.data.records.schema import NAMES, Slices
 
 
 def nodule_slices(folder: str, scans: int, most: int) -> Slices:

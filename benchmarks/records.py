@@ -24,17 +24,17 @@ import harness
 import SimpleITK as sitk
 import twin_archive
 
-from wsns.data.lungs.segment import segment
-from wsns.data.readers.annotations import cluster
-from wsns.data.readers.consensus import consensus
-from wsns.data.records.input import stream
+from wsns.data.lidc.annotations import cluster
+from wsns.data.lidc.consensus import consensus
+from wsns.data.lungs.masks import segment
+from wsns.data.records.extract import scan_records
+from wsns.data.records.loading import stream
 from wsns.data.records.plan import Options, Plan, make_plan
-from wsns.data.records.scan import scan_records
+from wsns.data.records.scan_store import Store
 from wsns.data.records.split import SPLITS
-from wsns.data.records.store import Store
-from wsns.processes import cores
-from wsns.tasks.record_files import write_all
-from wsns.training import feed
+from wsns.run.records_folder import write_all
+from wsns.runtime.processes import cores
+from wsns.training import batching
 
 TWIN_SCANS = 4
 PACKAGES = ("numpy", "scipy", "scikit-image", "SimpleITK", "pydicom", "array_record", "tensorflow-datasets")
@@ -134,9 +134,9 @@ def stream_speed(directory: pathlib.Path, parts: Iterable[str]) -> float:
     slices, seconds = 0, 0.0
     for part in parts:
         examples = stream(directory, part, ("hu", "label"))
-        data = feed.Feed(examples, 30)
+        data = batching.Feed(examples, 30)
         began = time.perf_counter()
-        for _ in data.batches(feed.order(0, 1, data.count)):
+        for _ in data.batches(batching.order(0, 1, data.count)):
             pass
         seconds += time.perf_counter() - began
         slices += data.count

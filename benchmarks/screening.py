@@ -6,8 +6,8 @@
 One slice of noise at lung density (384 × 384 pixels), an untrained network, and discs of 6 to 38 pixels to be masked
 out: as large as 90 % of the demo's candidates are. All three score the same masked copies by Eq. 4:
 
-loop: a jitted forward pass per copy, as class-activation libraries do it; full: `wsns.segmentation.screening`, in
-batches; incremental: `wsns.segmentation.incremental`, what the method uses. The rounds alternate, and medians
+loop: a jitted forward pass per copy, as class-activation libraries do it; full: `wsns.segmentation.residual_nam`, in
+batches; incremental: `wsns.segmentation.residual_nam_windows`, what the method uses. The rounds alternate, and medians
 count. "Reading" is the pass over the slice that all three need first; it takes longer where it keeps what the windows
 start from. --quick leaves 64 candidates out and takes one round. --json adds a last line of JSON:
 `incremental_vs_full` and `incremental_vs_loop` are their seconds over those of incremental, geometric means over the
@@ -30,11 +30,11 @@ import numpy as np
 from random_network import he_params
 
 from wsns.models.preprocess import LUNG, prepare
-from wsns.models.vgg import VGG
-from wsns.segmentation import incremental, screening
+from wsns.models.vgg_gap import VGG
+from wsns.segmentation import residual_nam, residual_nam_windows
 from wsns.segmentation.batches import chunk_size
 from wsns.segmentation.nam import ReadFunction, Reading, nothing, read_function
-from wsns.segmentation.screening import Masking, masked_copy, squared_change
+from wsns.segmentation.residual_nam import Masking, masked_copy, squared_change
 
 CROP = 384
 DIAMETERS = (6.0, 38.0)
@@ -74,7 +74,9 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     def apply(parameters: Any, images: jax.Array) -> Any:
         return module.apply({"params": parameters}, images)
 
-    plain, keeping = (read_function(apply, ready, CROP, keep=keep) for keep in (nothing, incremental.keep))
+    plain, keeping = (
+        read_function(apply, ready, CROP, keep=keep) for keep in (nothing, residual_nam_windows.keep)
+    )
     hu = np.random.default_rng(0).normal(PARENCHYMA, 60, (1, CROP, CROP)).astype(np.int16)
     reading_ms = {
         name: 1000 * statistics.median(seconds)
@@ -92,8 +94,10 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
         compare(
             {
                 "loop": functools.partial(loop, plain, params, hu, reading),
-                "full": functools.partial(screening.screen, plain, params, hu, reading, chunk=batch),
-                "incremental": functools.partial(incremental.screen, keeping, ready, params, hu, reading),
+                "full": functools.partial(residual_nam.screen, plain, params, hu, reading, chunk=batch),
+                "incremental": functools.partial(
+                    residual_nam_windows.screen, keeping, ready, params, hu, reading
+                ),
             },
             discs(count),
             flags.rounds,

@@ -19,8 +19,8 @@ import time
 
 import harness
 
-from wsns.data.readers.annotations import load_scans
-from wsns.data.twin import render
+from wsns.data.lidc.annotations import load_scans
+from wsns.data.synthetic import twin
 
 THICKNESS = 2.5
 
@@ -39,9 +39,9 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     taken = []
     for scan in scans[: 1 if flags.quick else max(flags.scans, 1)]:
         began = time.perf_counter()
-        render.render(scan)
+        twin.render(scan)
         taken.append(1000 * (time.perf_counter() - began) / len(scan.z))
-    return harness.machine("numpy", "scipy") | {"version": render.VERSION, "ms_per_slice": taken}
+    return harness.machine("numpy", "scipy") | {"version": twin.VERSION, "ms_per_slice": taken}
 
 
 def show(result: dict[str, Any]) -> None:

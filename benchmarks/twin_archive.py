@@ -7,8 +7,8 @@ import pydicom
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from wsns.data.readers.annotations import Scan, load_scans
-from wsns.data.twin import render as twin
+from wsns.data.lidc.annotations import Scan, load_scans
+from wsns.data.synthetic import twin
 
 THICKNESS = 2.5
 

@@ -1,7 +1,7 @@
 """Makes the patches start: after the shapes trunk, trained to find procedural nodules in patches of synthetic chests.
 
 python main.py --config=configs/pretrain_patches.py --workdir=runs/patches
-cp runs/patches/patches_trunk.npz wsns/models/
+cp runs/patches/patches_trunk.npz wsns/models/weights/
 """
 
 from ml_collections import ConfigDict

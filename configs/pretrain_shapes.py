@@ -1,7 +1,7 @@
 """Makes the shapes trunk: 1/8 of VGG16's width, trained to find blobs among tubes and walls in drawn patches.
 
 python main.py --config=configs/pretrain_shapes.py --workdir=runs/shapes
-cp runs/shapes/shapes_trunk.npz wsns/models/
+cp runs/shapes/shapes_trunk.npz wsns/models/weights/
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
 import numpy as np
 from discs import disc
 
-from wsns.data.records.slices import NAMES, Slices
+from wsns.data.records.schema import NAMES, Slices
 from wsns.segmentation.options import Options
 
 SIZE = 64

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wsns.evaluation.cases import METHODS, Case, case_row
-from wsns.report.views import SliceView
+from wsns.report.slice_view import SliceView
 
 
 def disc(size: int, centre: tuple[int, int], radius: float) -> np.ndarray:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from discs import disc
 
-from wsns.segmentation import screening
+from wsns.segmentation import residual_nam
 from wsns.segmentation.nam import Reading
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import Slices, segment_slices
@@ -50,7 +50,7 @@ def slices(*nodules, seed=0):
 
 
 def screener(networks=NETWORKS, options=OPTIONS):
-    return functools.partial(screening.screen, *networks.get(1, (None, None)), chunk=options.batch)
+    return functools.partial(residual_nam.screen, *networks.get(1, (None, None)), chunk=options.batch)
 
 
 def segment(hu, lungs, spacing, counts, networks=NETWORKS, options=OPTIONS, **maps):

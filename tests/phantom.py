@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wsns.data.readers.annotations import Annotation, Contour, Scan
+from wsns.data.lidc.annotations import Annotation, Contour, Scan
 from wsns.data.volume import Volume
 
 TISSUE, LUNG, AIR = 40, -870, -1000

@@ -10,12 +10,12 @@ from evaluation_cases import random_cases
 
 from configs import ablations as config
 from wsns import tasks
-from wsns import workdir as files
 from wsns.errors import InputError
 from wsns.evaluation.cases import write_cases
-from wsns.tasks import ablations as step
+from wsns.runtime import workdir as files
+from wsns.studies.comparison import ablations as step
+from wsns.studies.comparison.ablations import variants
 from wsns.tasks import train
-from wsns.tasks.ablations import variants
 
 BETA = ("beta 1", {"segment.beta": 1.0})
 SEED = ("another seed", {"seed": 1})

@@ -8,11 +8,10 @@ import pytest
 from configs import accounting as config_file
 from configs import table1
 from wsns import tasks
-from wsns.data.readers import accounting
-from wsns.data.readers.annotations import Annotation, Contour, Scan, cluster, load_scans
-from wsns.data.readers.selection import Reading
+from wsns.data.lidc.annotations import Annotation, Contour, Scan, cluster, load_scans
+from wsns.data.lidc.selection import Reading
 from wsns.errors import InputError
-from wsns.tasks import accounting as task
+from wsns.studies.label_counts import measure, task
 
 GROUPS = ("one", "two", "more", "apart", "few", "empty", "dropped", "free")
 READINGS = (
@@ -44,7 +43,7 @@ def every_case():
 
 def _tally(scan, **fields):
     reading = Reading(**fields)
-    return accounting.tally(scan, cluster(scan, reading.drawing()), reading)
+    return measure.tally(scan, cluster(scan, reading.drawing()), reading)
 
 
 def test_every_slice_stands_in_its_group(every_case):
@@ -85,13 +84,13 @@ def test_scan_without_annotations_and_no_scan_at_all():
     made = _tally(phantom.scan([]))
     assert made.free == made.slices == 20
     assert made.positive == made.voxels == made.nodules == 0
-    assert accounting.total([]).slices == 0
-    assert accounting.summarise([], {})["voxels_per_slice"] == 0
+    assert measure.total([]).slices == 0
+    assert measure.summarise([], {})["voxels_per_slice"] == 0
 
 
 def test_total_adds_up(every_case):
     one = _tally(every_case)
-    both = accounting.total([one, _tally(phantom.scan(_nodule([1], 9, 9))), one])
+    both = measure.total([one, _tally(phantom.scan(_nodule([1], 9, 9))), one])
     assert both.positive == 11
     assert both.slices == 60
     assert both.voxels == 17 * 7 * 6
@@ -105,7 +104,7 @@ def sample():
 def test_real_annotations_against_whole_planes(sample):
     """Another way to the same figures: all masks painted into planes of the whole slice."""
     for scan in sample[::8]:
-        for reading, made in zip(READINGS, accounting.tally_all(scan, READINGS)):
+        for reading, made in zip(READINGS, measure.tally_all(scan, READINGS)):
             assert sum(getattr(made, name) for name in GROUPS) == made.slices == len(scan.z)
             shared = np.zeros(len(scan.z), int)
             nodules = np.zeros(len(scan.z), int)
@@ -126,7 +125,7 @@ def test_real_annotations_against_whole_planes(sample):
 
 
 def test_golden_figures_of_sixty_scans(sample):
-    made = accounting.total(accounting.tally(scan, cluster(scan), Reading()) for scan in sample)
+    made = measure.total(measure.tally(scan, cluster(scan), Reading()) for scan in sample)
     assert (made.nodules, made.positive, made.two, made.more) == (168, 657, 39, 0)
     assert (made.slices, made.voxels) == (14_245, 114_213)
 
@@ -136,11 +135,11 @@ def test_patients_and_scans_are_counted():
     again = phantom.scan(_nodule([4], 50, 50, readers=1), series="2")
     other = Scan("3", "", "LIDC-IDRI-0002", 0.7, 2.5, np.arange(5.0), ())
     scans = [with_one, again, other]
-    figures = accounting.summarise(scans, {scan.series: _tally(scan) for scan in scans})
+    figures = measure.summarise(scans, {scan.series: _tally(scan) for scan in scans})
     assert (figures["scans"], figures["patients"]) == (3, 2)
     assert (figures["scans_without_annotation"], figures["scans_without_positive"]) == (1, 2)
     assert (figures["positive"], figures["voxels_per_slice"], figures["slices_used"]) == (1, 42, 2)
-    assert accounting.describe(scans) == {
+    assert measure.describe(scans) == {
         "scans": 3, "patients": 2, "patients_with_several_scans": 1, "slices": 45, "annotations": 3, "contours": 3,
     }  # fmt: skip
 

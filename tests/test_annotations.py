@@ -9,10 +9,10 @@ from matplotlib.path import Path
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist, squareform
 
-from wsns.data.readers import annotations
-from wsns.data.readers.annotations import Drawing
-from wsns.data.readers.contours import Contour, rasterise
-from wsns.data.readers.selection import Reading, select
+from wsns.data.lidc import annotations
+from wsns.data.lidc.annotations import Drawing
+from wsns.data.lidc.contours import Contour, rasterise
+from wsns.data.lidc.selection import Reading, select
 
 AUTHORS = Drawing("inside", single_contours=False)
 

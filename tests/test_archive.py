@@ -12,10 +12,10 @@ import SimpleITK as sitk
 from dicom_files import SIDE, dataset, write
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from wsns.data.archive import source as dicom
-from wsns.data.archive.index import index
-from wsns.data.archive.pixels import read_pixels
-from wsns.data.readers import annotations
+from wsns.data.dicom import archive as dicom
+from wsns.data.dicom.index import index
+from wsns.data.dicom.pixels import read_pixels
+from wsns.data.lidc import annotations
 from wsns.errors import InputError
 
 SERIES = "1.2.840.1"

@@ -12,7 +12,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from wsns.data.archive.header import PREFIX_BYTES, File, SliceFile, read_header
+from wsns.data.dicom.header import PREFIX_BYTES, File, SliceFile, read_header
 
 
 def _read(path):

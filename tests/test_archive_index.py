@@ -7,9 +7,9 @@ import shutil
 import pytest
 from dicom_files import write
 
-from wsns.data.archive import cache as dicom_cache
-from wsns.data.archive import index as dicom_index
-from wsns.data.archive.index import index
+from wsns.data.dicom import header_cache as dicom_cache
+from wsns.data.dicom import index as dicom_index
+from wsns.data.dicom.index import index
 from wsns.errors import InputError
 
 SERIES = "1.2.840.1"

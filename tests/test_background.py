@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from wsns.background import ahead
+from wsns.runtime.background import ahead
 
 
 def test_items_come_in_order_from_another_thread():

@@ -9,8 +9,9 @@ from absl import flags
 
 import main
 from configs import grid, table1, testing, transfer
-from wsns import config_file, tasks
+from wsns import tasks
 from wsns.errors import InputError
+from wsns.runtime import config_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FIELD = re.compile(r"(?<![\w.`/\'])([a-z]+\.[a-z_]+)\b(?!\()")

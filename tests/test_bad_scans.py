@@ -26,12 +26,12 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from wsns.data.archive import source as dicom
-from wsns.data.archive.index import index
-from wsns.data.archive.lost import lost_rows
-from wsns.data.archive.names import shown
-from wsns.data.archive.padding import fill
-from wsns.data.archive.pixels import read_pixels
+from wsns.data.dicom import archive as dicom
+from wsns.data.dicom.file_names import shown
+from wsns.data.dicom.index import index
+from wsns.data.dicom.lost_rows import lost_rows
+from wsns.data.dicom.padding import fill
+from wsns.data.dicom.pixels import read_pixels
 from wsns.errors import InputError
 
 SERIES = "1.2.840.1"

@@ -7,13 +7,13 @@ import pytest
 from evaluation_cases import random_cases
 from sklearn.metrics import average_precision_score
 
-from wsns import workdir
-from wsns.evaluation import beyond_text
-from wsns.evaluation.beyond import beyond, whole_scans
-from wsns.evaluation.causes import CAUSES
+from wsns.evaluation import extended_text
+from wsns.evaluation.extended import beyond, whole_scans
+from wsns.evaluation.failure_modes import CAUSES
 from wsns.evaluation.froc import Scan
-from wsns.evaluation.marks import Mark
-from wsns.evaluation.table import table1
+from wsns.evaluation.scan_marks import Mark
+from wsns.evaluation.table1 import table1
+from wsns.runtime import workdir
 
 CASES = random_cases(0)
 FINE = [case for case in CASES if case.method.endswith("fine")]
@@ -56,9 +56,9 @@ def test_whole_scans_count_slices_and_nodules():
 def test_measures_stand_in_one_table_with_their_intervals(tmp_path):
     table = table1(CASES, draws=20)
     found = beyond(CASES, whole(), threshold=0.5, draws=20)
-    workdir.write_rows(tmp_path / "measures.csv", beyond_text.COLUMNS, beyond_text.rows(table, found))
+    workdir.write_rows(tmp_path / "measures.csv", extended_text.COLUMNS, extended_text.rows(table, found))
     rows = workdir.read_rows(tmp_path / "measures.csv")
-    keys = [tuple(row[name] for name in beyond_text.COLUMNS[:4]) for row in rows]
+    keys = [tuple(row[name] for name in extended_text.COLUMNS[:4]) for row in rows]
     assert len(set(keys)) == len(keys)
     at = dict(zip(keys, rows, strict=True))
     auc = at["test split", "1-GAP", "all", "auc"]
@@ -77,9 +77,9 @@ def test_measures_stand_in_one_table_with_their_intervals(tmp_path):
 def test_thin_data_gives_empty_fields():
     for cases in ([c for c in CASES if c.label == 0], [c for c in CASES if c.patient == "P0"]):
         table = table1(cases, draws=20)
-        rows = list(beyond_text.rows(table, beyond(cases, threshold=0.5, draws=20)))
+        rows = list(extended_text.rows(table, beyond(cases, threshold=0.5, draws=20)))
         text = io.StringIO()
-        csv.DictWriter(text, beyond_text.COLUMNS).writerows(rows)
+        csv.DictWriter(text, extended_text.COLUMNS).writerows(rows)
         assert "nan" not in text.getvalue()
 
 

@@ -5,9 +5,16 @@ import pytest
 from bound_slices import OPTIONS, SIZE, slices
 from discs import disc
 
-from wsns.evaluation.bound import FIGURES, Nodule, measure, measure_slices, nodules, reader_dice
 from wsns.evaluation.metrics import dice
-from wsns.evaluation.schemes import Scheme
+from wsns.studies.candidate_bound.measure import (
+    FIGURES,
+    Nodule,
+    measure,
+    measure_slices,
+    nodules,
+    reader_dice,
+)
+from wsns.studies.candidate_bound.schemes import Scheme
 
 
 def test_nodules_come_with_their_number_and_outline():

@@ -4,9 +4,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wsns.evaluation.bound import FIGURES, Nodule, Row
-from wsns.evaluation.bound_table import READERS, lines, reader_rows
-from wsns.evaluation.bound_text import COLUMNS, as_csv, as_markdown, as_text, remarks
+from wsns.studies.candidate_bound.measure import FIGURES, Nodule, Row
+from wsns.studies.candidate_bound.table import READERS, lines, reader_rows
+from wsns.studies.candidate_bound.text import COLUMNS, as_csv, as_markdown, as_text, remarks
 
 
 def made_rows(seed=0):

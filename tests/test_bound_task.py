@@ -6,14 +6,14 @@ import pytest
 
 from configs import bound as config
 from wsns import tasks
-from wsns import workdir as files
-from wsns.data.readers.annotations import cluster, load_scans
+from wsns.data.lidc.annotations import cluster, load_scans
 from wsns.data.records import plan as planning
 from wsns.errors import InputError
-from wsns.evaluation.bound_table import READERS
-from wsns.evaluation.schemes import Scheme
+from wsns.runtime import workdir as files
 from wsns.segmentation.options import Options
-from wsns.tasks.bound import bound, check, named_schemes
+from wsns.studies.candidate_bound.schemes import Scheme
+from wsns.studies.candidate_bound.table import READERS
+from wsns.studies.candidate_bound.task import bound, check, named_schemes
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import phantom
 import pytest
 
 from datasets.lidc_slices.lidc_slices_dataset_builder import Builder, LidcSlicesConfig
-from wsns.data.readers.annotations import load_scans
-from wsns.data.records import input as records_input
+from wsns.data.lidc.annotations import load_scans
+from wsns.data.records import loading as records_input
 from wsns.data.records import plan as planning
-from wsns.data.records.slices import NAMES
+from wsns.data.records.schema import NAMES
 from wsns.tasks import records
 
 # Beam holds protobuf back to a version that warns of a field that TFDS reads.

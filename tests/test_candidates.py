@@ -8,7 +8,7 @@ from skimage import morphology
 from skimage.measure import label
 
 from wsns.data.lungs.hull import hull
-from wsns.data.lungs.morphology import dilated, opened
+from wsns.ops.morphology import dilated, opened
 from wsns.segmentation.candidates import candidates
 from wsns.segmentation.energy import lung_box
 from wsns.segmentation.icm import icm
@@ -105,9 +105,9 @@ def test_a_whole_dense_lung_is_one_candidate():
 @pytest.mark.skipif(not SCANS.is_dir(), reason="no real scans beside the project (../shared/lidc)")
 def test_the_best_candidate_on_a_real_scan_is_close_to_the_readers():
     pytest.importorskip("SimpleITK", reason="reading DICOM needs SimpleITK")
-    from wsns.data.lungs.segment import segment
-    from wsns.data.readers.annotations import cluster, load_scans
-    from wsns.data.readers.consensus import consensus
+    from wsns.data.lidc.annotations import cluster, load_scans
+    from wsns.data.lidc.consensus import consensus
+    from wsns.data.lungs.masks import segment
     from wsns.data.source import open_source
 
     scans = {uid: scan for uid, scan in load_scans().items() if scan.patient == "LIDC-IDRI-0001"}

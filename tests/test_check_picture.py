@@ -4,8 +4,8 @@ import numpy as np
 import phantom
 import pytest
 
-from wsns.data.lungs.segment import Lungs, segment
-from wsns.data.records.picture import (
+from wsns.data.lungs.masks import Lungs, segment
+from wsns.data.records.qc_image import (
     BAR,
     BAR_MM,
     FRAME,
@@ -18,9 +18,9 @@ from wsns.data.records.picture import (
     check_picture,
     shown_slices,
 )
+from wsns.data.records.qc_levels import RULES
 from wsns.data.volume import Volume
-from wsns.tasks.check_page import write_check_page
-from wsns.tasks.severity import RULES
+from wsns.report.qc_page import write_check_page
 
 CROP, ORIGIN = 384, (60, 64)
 

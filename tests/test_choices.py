@@ -1,5 +1,5 @@
 from configs import table1
-from wsns.tasks.choices import choices, notes
+from wsns.report.open_choices import choices, notes
 
 
 def test_the_reading_is_told_in_full():

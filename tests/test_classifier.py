@@ -4,7 +4,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_curve
 
 from wsns.evaluation.bootstrap import nested_weights, tails
-from wsns.evaluation.classifier import GRID, curves
+from wsns.evaluation.roc import GRID, curves
 
 
 def example(seed, count=120, patients=9):

@@ -6,9 +6,9 @@ from evaluation_cases import random_cases
 from configs import compare as config
 from configs import testing
 from wsns import tasks
-from wsns import workdir as files
 from wsns.errors import InputError
 from wsns.evaluation.cases import write_cases
+from wsns.runtime import workdir as files
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from evaluation_cases import random_cases
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from wsns.errors import InputError
-from wsns.evaluation import comparison_text, table_text
-from wsns.evaluation.comparison import CLASSIFIERS, Run, compare
-from wsns.evaluation.differences import COMPARED
-from wsns.evaluation.table import table1
+from wsns.evaluation import table1_text
+from wsns.evaluation.paired_differences import COMPARED
+from wsns.evaluation.table1 import table1
+from wsns.studies.comparison import text as comparison_text
+from wsns.studies.comparison.measure import CLASSIFIERS, Run, compare
 
 FIELDS = {"segment.detect": 0.5, "segment.beta": 0.3, "segment.means": [-900.0, -500.0]}
 
@@ -166,8 +167,8 @@ def test_the_text_is_a_hundred_columns_wide_and_holds_every_run_and_row():
     assert f"\n  {long}\n" in block
     half = line(found, "half|dice", "1-GAP fine")
     less = half.less_first["dice"]
-    assert f"{half.figures['dice'].value:.2f} {table_text.with_sign(less.value, 2)}" in block
-    assert table_text.interval(less, 2, signed=True) in block
+    assert f"{half.figures['dice'].value:.2f} {table1_text.with_sign(less.value, 2)}" in block
+    assert table1_text.interval(less, 2, signed=True) in block
     assert f"{half.figures['tpr'].value:.2f} =" in block
     assert f"  as a: half|dice, {long}" in text.split("\n1-GAP coarse ")[1].split("\n\n")[0]
 

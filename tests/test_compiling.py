@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from training_cases import OPTIONS, linear, prepare, start, subject, toy
 
-from wsns.training import feed, loop, objectives
+from wsns.training import batching, loop, losses
 from wsns.training import step as steps
 
 
@@ -58,7 +58,7 @@ def test_a_run_compiles_each_step_once_and_a_resumed_one_no_more(tmp_path, monke
     monkeypatch.setattr(loop.Watch, "epoch", epoch)
     options = dataclasses.replace(OPTIONS, portions=2, shift=1, resident=resident)
     for epochs in (3, 5):
-        examples = feed.InMemory(toy())
+        examples = batching.InMemory(toy())
         loop.fit(subject(), examples, examples, dataclasses.replace(options, epochs=epochs), tmp_path)
     assert trained == [1] + 8 * [0] + [1] + 5 * [0]
     assert checked == [1] + 14 * [0] + [1] + 9 * [0]
@@ -68,9 +68,9 @@ def test_a_run_compiles_each_step_once_and_a_resumed_one_no_more(tmp_path, monke
 
 def test_a_step_after_step_compiles_once(compiled):
     """As the benchmarks take them."""
-    optimiser = objectives.sgd(1.0, 0.99, 3, 0.9, 0.1, ())
-    step = steps.make_train_step(objectives.classification(linear, prepare), optimiser)
-    data = feed.Feed(feed.InMemory(toy(4)), 4, resident=True)
+    optimiser = losses.sgd(1.0, 0.99, 3, 0.9, 0.1, ())
+    step = steps.make_train_step(losses.classification(linear, prepare), optimiser)
+    data = batching.Feed(batching.InMemory(toy(4)), 4, resident=True)
     (batch,) = data.batches(np.arange(4))
     state = steps.place(steps.init_state(start(), optimiser), 1)
     before = len(compiled)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from wsns.data.readers.consensus import RULES, consensus
+from wsns.data.lidc.consensus import RULES, consensus
 
 
 def _masks(seed=0, readers=3):

@@ -1,6 +1,6 @@
 import pytest
 
-from wsns.models import cost
+from wsns.planning import cost
 
 
 def test_an_epoch_trains_at_three_passes_and_validates_at_one():

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from wsns.errors import InputError
-from wsns.tasks import download
+from wsns.runtime import download
 
 DATA = bytes(range(256)) * 2000
 MD5 = hashlib.md5(DATA).hexdigest()

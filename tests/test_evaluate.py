@@ -1,5 +1,5 @@
+from wsns.report.open_choices import choices, notes
 from wsns.report.page import SplitCount
-from wsns.tasks.choices import choices, notes
 from wsns.tasks.evaluate import count_splits
 
 

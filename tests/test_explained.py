@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wsns.errors import InputError
-from wsns.segmentation.explained import explain
+from wsns.segmentation.score_parts import explain
 
 SHAPES = ((6, 6, 5), (12, 12, 4), (24, 24, 3))
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from training_cases import OPTIONS, prepare, start, subject, toy
 
-from wsns.models.vgg import VGG, Output
-from wsns.tasks.choices import training_notes
-from wsns.training import feed, loop, objectives
-from wsns.training.faults import CHANCE, faults
+from wsns.models.vgg_gap import VGG, Output
+from wsns.report.open_choices import training_notes
+from wsns.training import batching, loop, losses
+from wsns.training.health import CHANCE, faults
 from wsns.training.log import read_metrics
 
 QUIET = {"loss": CHANCE, "gradient_norm": 0.1}
@@ -54,7 +54,7 @@ def test_live_is_the_share_of_units_that_answer_anywhere_in_a_slice():
     head = np.zeros((2, 3, 3, 4), np.float32)
     head[0, 1, 2, :3], head[1, 0, 0, 1] = 2.0, 1e-6
     output = Output(jnp.zeros((2, 2)), (jnp.asarray(head), jnp.zeros((2, 6, 6, 4))), {})
-    objective = objectives.checking(lambda *_: output, prepare)
+    objective = losses.checking(lambda *_: output, prepare)
     more = objective({}, {"hu": np.zeros((2, 4, 4)), "label": np.array([0, 1])}).more
     assert list(more) == ["live_gap5", "live_gap4"]
     np.testing.assert_allclose(more["live_gap5"], [[0.75, 0.25], [1, 1]])
@@ -78,15 +78,15 @@ def trained(directory, params, epochs=2):
     def ready(hu):
         return jnp.repeat(hu[..., None], 3, axis=-1)
 
-    optimiser = objectives.sgd(1e-2, 0.99, 3, 0.9, 0.1, ())
+    optimiser = losses.sgd(1e-2, 0.99, 3, 0.9, 0.1, ())
     given = loop.Subject(
-        "2-GAP", "accuracy", objectives.classification(apply, ready), optimiser, params,
-        check=objectives.checking(apply, ready), remedy="lower --config.train.rates",
+        "2-GAP", "accuracy", losses.classification(apply, ready), optimiser, params,
+        check=losses.checking(apply, ready), remedy="lower --config.train.rates",
     )  # fmt: skip
     rng = np.random.default_rng(0)
     label = (np.arange(8) % 2).astype(np.int32)
     hu = 10 * (rng.normal(size=(8, 16, 16)) + 2.0 * label[:, None, None]).astype(np.float32)
-    data = feed.InMemory({"hu": hu, "label": label})
+    data = batching.InMemory({"hu": hu, "label": label})
     loop.fit(given, data, data, dataclasses.replace(OPTIONS, epochs=epochs, flip=False), directory)
     return [row for row in read_metrics(directory) if row["split"] == "validation"]
 
@@ -123,8 +123,8 @@ def test_a_network_that_answers_nothing_is_said_to_be_stuck_and_one_epoch_more_i
     def nothing(own, images):
         return Output(jnp.zeros((len(images), 2)), (), {})
 
-    still = dataclasses.replace(toys, objective=objectives.classification(nothing, prepare), params=start())
-    data = feed.InMemory(toy())
+    still = dataclasses.replace(toys, objective=losses.classification(nothing, prepare), params=start())
+    data = batching.InMemory(toy())
     for epochs in (2, 3):
         loop.fit(still, data, data, dataclasses.replace(OPTIONS, epochs=epochs), tmp_path)
         assert capsys.readouterr().err.count("ln 2") == 1  # of a run, in its second epoch or after

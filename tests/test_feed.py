@@ -4,10 +4,10 @@ import time
 import numpy as np
 import pytest
 
-from wsns.training import feed
+from wsns.training import batching
 
 
-class Counting(feed.InMemory):
+class Counting(batching.InMemory):
     """Remembers which rows were taken, and in which thread."""
 
     def __init__(self, arrays):
@@ -24,14 +24,19 @@ def data(n):
 
 
 def test_order_depends_on_seed_and_epoch_alone():
-    a, b, c, d = feed.order(3, 1, 50), feed.order(3, 1, 50), feed.order(3, 2, 50), feed.order(4, 1, 50)
+    a, b, c, d = (
+        batching.order(3, 1, 50),
+        batching.order(3, 1, 50),
+        batching.order(3, 2, 50),
+        batching.order(4, 1, 50),
+    )
     np.testing.assert_array_equal(a, b)
     assert sorted(a) == list(range(50))
     assert len({tuple(a), tuple(c), tuple(d), tuple(range(50))}) == 4
 
 
 def test_plan_by_hand():
-    one, two = feed.plan(np.array([4, 2, 0, 1, 3]), batch=3, granularity=2)
+    one, two = batching.plan(np.array([4, 2, 0, 1, 3]), batch=3, granularity=2)
     np.testing.assert_array_equal(one["row"], [4, 2, 0, 0])
     np.testing.assert_array_equal(one["weight"], [1, 1, 1, 0])
     np.testing.assert_array_equal(two["row"], [1, 3, 3, 3])
@@ -41,7 +46,7 @@ def test_plan_by_hand():
 
 @pytest.mark.parametrize(("n", "batch", "granularity"), [(7, 3, 1), (7, 3, 8), (1, 30, 4), (60, 30, 8)])
 def test_every_example_stands_once_per_epoch_whatever_the_batch(n, batch, granularity):
-    parts = list(feed.plan(feed.order(0, 1, n), batch, granularity))
+    parts = list(batching.plan(batching.order(0, 1, n), batch, granularity))
     seen = np.concatenate([part["row"][part["weight"] > 0] for part in parts])
     assert sorted(seen) == list(range(n))
     assert all(len(part["row"]) % granularity == 0 for part in parts)
@@ -50,9 +55,9 @@ def test_every_example_stands_once_per_epoch_whatever_the_batch(n, batch, granul
 
 @pytest.mark.parametrize("first", [0, 2])
 def test_resident_and_taken_batches_are_the_same(first):
-    arrays, order = data(10), feed.order(1, 1, 10)
-    taken = feed.Feed(feed.InMemory(arrays), 4)
-    resident = feed.Feed(feed.InMemory(arrays), 4, resident=True)
+    arrays, order = data(10), batching.order(1, 1, 10)
+    taken = batching.Feed(batching.InMemory(arrays), 4)
+    resident = batching.Feed(batching.InMemory(arrays), 4, resident=True)
     assert not taken.data
     assert len(taken) == len(resident) == 3
     assert [taken.size(n) for n in range(3)] == [4, 4, 2]
@@ -68,11 +73,11 @@ def test_resident_and_taken_batches_are_the_same(first):
 
 def test_batches_are_taken_ahead_in_another_thread_but_not_all_at_once():
     examples = Counting(data(40))
-    batches = feed.Feed(examples, 2).batches(np.arange(40))
+    batches = batching.Feed(examples, 2).batches(np.arange(40))
     next(batches)
     deadline = time.monotonic() + 10
-    while len(examples.taken) < feed.AHEAD + 1 and time.monotonic() < deadline:
+    while len(examples.taken) < batching.AHEAD + 1 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert [rows for rows, _ in examples.taken] == [[2 * n, 2 * n + 1] for n in range(feed.AHEAD + 1)]
+    assert [rows for rows, _ in examples.taken] == [[2 * n, 2 * n + 1] for n in range(batching.AHEAD + 1)]
     assert all(thread != threading.get_ident() for _, thread in examples.taken)
     batches.close()

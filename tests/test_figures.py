@@ -8,13 +8,14 @@ from evaluation_cases import disc, random_cases, slice_view
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wsns.evaluation.beyond import beyond, whole_scans
-from wsns.evaluation.causes import CAUSES, cause
+from wsns.evaluation.extended import beyond, whole_scans
+from wsns.evaluation.failure_modes import CAUSES, cause
 from wsns.evaluation.froc import Scan
-from wsns.evaluation.marks import Mark
-from wsns.report import false_alarms, figures, plots, views
+from wsns.evaluation.scan_marks import Mark
+from wsns.report import false_alarms, figures, plots
+from wsns.report import slice_view as views
 from wsns.report.curves import curves
-from wsns.report.views import SliceView
+from wsns.report.slice_view import SliceView
 
 BARE = SliceView(hu=np.full((32, 32), -800, np.int16))
 

@@ -7,7 +7,7 @@ from evaluation_cases import disc
 from method_cases import segment, slices
 
 from wsns.data.lungs.hull import hull
-from wsns.evaluation.findings import (
+from wsns.evaluation.localisation import (
     best_choice,
     nodule_facts,
     peak,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wsns.evaluation.froc import RATES, Scan, froc
-from wsns.evaluation.marks import Mark, find_marks
+from wsns.evaluation.scan_marks import Mark, find_marks
 
 
 def mark(score, *hits):

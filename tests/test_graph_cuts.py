@@ -124,8 +124,8 @@ def test_icm_on_noisy_slices(means, reestimate, bound):
 def test_icm_on_real_slices(real_scans):
     """Two slices through the lungs; the bounds are a little above the largest that was measured on 61 slices."""
     pytest.importorskip("SimpleITK", reason="reading DICOM needs SimpleITK")
-    from wsns.data.lungs.segment import segment
-    from wsns.data.readers.annotations import load_scans
+    from wsns.data.lidc.annotations import load_scans
+    from wsns.data.lungs.masks import segment
     from wsns.data.source import open_source
 
     scans = {uid: scan for uid, scan in load_scans().items() if scan.patient == "LIDC-IDRI-0001"}

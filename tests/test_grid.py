@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from configs import testing
-from wsns import workdir as files
 from wsns.errors import Diverged
-from wsns.tasks import grid, train
-from wsns.training.feed import InMemory
+from wsns.runtime import workdir as files
+from wsns.studies.grid_search import task
+from wsns.tasks import train
+from wsns.training.batching import InMemory
 from wsns.training.log import read_metrics
 
 HUGE = 1e30
@@ -24,7 +25,7 @@ def examples(count=8):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(grid, "open_examples", lambda *_: ((examples(), examples(6)), True))
+    monkeypatch.setattr(task, "open_examples", lambda *_: ((examples(), examples(6)), True))
     monkeypatch.setattr(train, "open_examples", lambda *_: ((examples(), examples(6)), True))
     files.write_json(tmp_path / "records" / "accounting.json", {"data_fingerprint": "0"})
     config = testing.get_config()
@@ -42,7 +43,7 @@ def written(folder):
 
 
 def test_a_rate_that_diverges_is_last_in_the_table_and_the_search_goes_on(config, tmp_path, capsys):
-    grid.grid(config, tmp_path, files.Stamps(tmp_path))
+    task.grid(config, tmp_path, files.Stamps(tmp_path))
     said = capsys.readouterr()
     assert "step 2" in next(line for line in said.err.splitlines() if "the search goes on" in line)
     table = files.read_rows(tmp_path / "grid.csv")
@@ -54,7 +55,7 @@ def test_a_rate_that_diverges_is_last_in_the_table_and_the_search_goes_on(config
 
     before = written(tmp_path / "grid")
     (tmp_path / "grid.csv").unlink()
-    grid.grid(config, tmp_path, files.Stamps(tmp_path))
+    task.grid(config, tmp_path, files.Stamps(tmp_path))
     assert written(tmp_path / "grid") == before
     assert files.read_rows(tmp_path / "grid.csv") == table
     assert "train 1-GAP" not in capsys.readouterr().err
@@ -63,7 +64,7 @@ def test_a_rate_that_diverges_is_last_in_the_table_and_the_search_goes_on(config
 def test_a_table_of_nothing_but_diverged_rates(config, tmp_path, capsys):
     """The only step is the last one: the loss before it is finite, the validation's isn't. Nothing is kept of it."""
     config.train.epochs, config.grid.rates, config.grid.batches = 1, (HUGE,), (8,)
-    grid.grid(config, tmp_path, files.Stamps(tmp_path))
+    task.grid(config, tmp_path, files.Stamps(tmp_path))
     (row,) = files.read_rows(tmp_path / "grid.csv")
     assert (row["diverged"], row["loss"]) == ("1", "")
     assert "diverged at step 1" in capsys.readouterr().out
@@ -72,7 +73,7 @@ def test_a_table_of_nothing_but_diverged_rates(config, tmp_path, capsys):
 def test_other_bad_input_ends_the_search(config, tmp_path):
     config.model.size = 40
     with pytest.raises(Exception, match="multiple of 16"):
-        grid.grid(config, tmp_path, files.Stamps(tmp_path))
+        task.grid(config, tmp_path, files.Stamps(tmp_path))
 
 
 def test_a_run_that_diverges_stops_and_the_same_command_at_a_lower_rate_starts_anew(config, tmp_path):

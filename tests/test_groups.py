@@ -5,10 +5,10 @@ import pytest
 from evaluation_cases import random_cases
 
 from wsns.evaluation.cases import Case
-from wsns.evaluation.causes import CAUSES, cause
-from wsns.evaluation.drawn import draw
-from wsns.evaluation.groups import GROUPS, MEASURES, group_rows
-from wsns.evaluation.table import table1
+from wsns.evaluation.failure_modes import CAUSES, cause
+from wsns.evaluation.resampled import draw
+from wsns.evaluation.subgroups import GROUPS, MEASURES, group_rows
+from wsns.evaluation.table1 import table1
 
 CASE = Case(
     "P", "1.2", 0.0, "1-GAP fine", 1, 1, 0.9, 1, 1, 0.8, 50.0, 55.0, 8.4, 1.4, 0.5, 0.9, 3.0, 0.02, 1.0, 0.85, 1,

@@ -10,8 +10,8 @@ import pytest
 from test_loop import rows
 from training_cases import OPTIONS, fit
 
-from wsns import hosts
 from wsns.errors import InputError
+from wsns.runtime import multihost
 from wsns.training import checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -69,9 +69,9 @@ def test_two_processes_equal_one_and_only_the_first_writes(tmp_path):
 
 
 def test_alone_a_process_is_the_first():
-    assert hosts.is_first()
+    assert multihost.is_first()
     tree = {"a": np.ones(2)}
-    assert hosts.from_first(tree) is tree
+    assert multihost.from_first(tree) is tree
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_what_does_not_join_is_one_line(address, processes, index):
     with pytest.raises(
         InputError, match=rf"--coordinator={address} .*--process={index}: can't join the others"
     ):
-        hosts.join(address, processes, index, patience=0)
+        multihost.join(address, processes, index, patience=0)

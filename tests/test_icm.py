@@ -5,14 +5,7 @@ import pytest
 from icm_cases import SIZE, energy_by_loops, noisy
 
 from wsns.segmentation.energy import MEANS, clip, data_cost, energy, lung_box, variance
-from wsns.segmentation.icm import (
-    COLOURS,
-    OUTSIDE,
-    from_planes,
-    half_sweep,
-    icm,
-    to_planes,
-)
+from wsns.segmentation.icm import COLOURS, OUTSIDE, from_planes, half_sweep, icm, to_planes
 
 
 def test_energy_equals_the_sum_by_loops():

@@ -12,8 +12,8 @@ import pytest
 import vgg_files
 
 from wsns.errors import InputError
-from wsns.models import imagenet
 from wsns.models.preprocess import KERAS, TORCHVISION
+from wsns.models.weights import identify
 
 WHERE = pathlib.Path("some.file")
 FORMATS = ("Keras", "NumPy", "PyTorch", "safetensors")
@@ -50,14 +50,14 @@ def test_digest_is_of_an_npy_file_padded_to_sixteen_bytes(shape):
     padded = next(text + b" " * n + b"\n" for n in range(1, 17) if (10 + len(text) + n + 1) % 16 == 0)
     file = b"\x93NUMPY\x01\x00" + bytes([len(padded), 0]) + padded + array.tobytes()
     np.testing.assert_array_equal(np.load(io.BytesIO(file)), array)
-    assert imagenet.digest(array) == hashlib.sha256(file).hexdigest()
-    assert imagenet.digest(np.asfortranarray(array)) == imagenet.digest(array)
+    assert identify.digest(array) == hashlib.sha256(file).hexdigest()
+    assert identify.digest(np.asfortranarray(array)) == identify.digest(array)
 
 
 def test_known_digests_are_those_of_the_original(imagenet_kernels):
     with (imagenet_kernels / "arrays.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    known = json.loads(pathlib.Path(imagenet.__file__).with_name("vgg16_known.json").read_text())
+    known = json.loads(pathlib.Path(identify.__file__).with_name("vgg16_known.json").read_text())
     assert list(known["sha256"].values()) == [row["sha256"] for row in rows]
     names = [f"{row['layer'].replace('block', 'conv').replace('_conv', '_')}/{row['array']}" for row in rows]
     assert list(known["sha256"]) == names
@@ -67,8 +67,8 @@ def test_known_digests_are_those_of_the_original(imagenet_kernels):
 @pytest.mark.parametrize("rgb", [False, True])
 def test_the_original_gets_its_own_preprocessing_in_any_format_and_order(original, kind, rgb):
     layers, exact = original
-    read = imagenet.identify(flipped(layers) if rgb else layers, kind, WHERE)
-    assert read.network == imagenet.ORIGINAL
+    read = identify.identify(flipped(layers) if rgb else layers, kind, WHERE)
+    assert read.network == identify.ORIGINAL
     assert read.preprocessing == KERAS
     np.testing.assert_array_equal(read.layers["conv1_1"]["kernel"], layers["conv1_1"]["kernel"])
     np.testing.assert_array_equal(read.layers["conv3_1"]["kernel"], layers["conv3_1"]["kernel"])
@@ -80,8 +80,8 @@ def test_the_original_gets_its_own_preprocessing_in_any_format_and_order(origina
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("rgb", [False, True])
 def test_torchvisions_network_gets_its_own_preprocessing_in_any_format_and_order(torchvisions, kind, rgb):
-    read = imagenet.identify(torchvisions if rgb else flipped(torchvisions), kind, WHERE)
-    assert read.network == imagenet.TORCHVISIONS
+    read = identify.identify(torchvisions if rgb else flipped(torchvisions), kind, WHERE)
+    assert read.network == identify.TORCHVISIONS
     assert read.preprocessing == TORCHVISION
     np.testing.assert_array_equal(read.layers["conv1_1"]["kernel"], torchvisions["conv1_1"]["kernel"])
     assert read.exact == ()
@@ -90,18 +90,18 @@ def test_torchvisions_network_gets_its_own_preprocessing_in_any_format_and_order
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
 def test_rounded_networks_are_still_told_apart(original, torchvisions, dtype):
-    read = imagenet.identify(in_precision(flipped(original[0]), dtype), "safetensors", WHERE)
-    assert (read.network, read.preprocessing) == (imagenet.ORIGINAL, KERAS)
+    read = identify.identify(in_precision(flipped(original[0]), dtype), "safetensors", WHERE)
+    assert (read.network, read.preprocessing) == (identify.ORIGINAL, KERAS)
     assert "conv1_1/kernel" not in read.exact
-    read = imagenet.identify(in_precision(torchvisions, dtype), "Keras", WHERE)
-    assert (read.network, read.preprocessing) == (imagenet.TORCHVISIONS, TORCHVISION)
+    read = identify.identify(in_precision(torchvisions, dtype), "Keras", WHERE)
+    assert (read.network, read.preprocessing) == (identify.TORCHVISIONS, TORCHVISION)
 
 
 def test_unknown_numbers_follow_their_format_and_do_not_pass_for_imagenet():
     layers = vgg_files.random_layers()
     for kind, preprocessing in zip(FORMATS, (KERAS, KERAS, TORCHVISION, TORCHVISION), strict=True):
-        read = imagenet.identify(layers, kind, WHERE)
-        assert read.network == imagenet.UNKNOWN
+        read = identify.identify(layers, kind, WHERE)
+        assert read.network == identify.UNKNOWN
         assert read.preprocessing == preprocessing
         assert read.layers is layers
         assert not read.name.startswith("ImageNet")
@@ -112,16 +112,16 @@ def test_the_original_with_another_first_layer_is_refused(original):
     layers, _ = original
     folded = with_first(layers, layers["conv1_1"]["kernel"] * 255)
     with pytest.raises(InputError, match=r"^some\.file: 8 arrays are the original VGG16's, but not conv1_1"):
-        imagenet.identify(folded, "PyTorch", WHERE)
+        identify.identify(folded, "PyTorch", WHERE)
 
 
 def test_all_digests_that_match_are_said_to_be_verified(original, monkeypatch):
     layers, exact = original
-    known = imagenet._known()
+    known = identify._known()
     monkeypatch.setattr(
-        imagenet, "_known", lambda: known | {"sha256": {name: known["sha256"][name] for name in exact}}
+        identify, "_known", lambda: known | {"sha256": {name: known["sha256"][name] for name in exact}}
     )
-    read = imagenet.identify(layers, "Keras", WHERE)
+    read = identify.identify(layers, "Keras", WHERE)
     assert read.is_original_to_the_bit
     assert (
         read.name == "ImageNet weights (the original VGG16, Keras format, verified to the bit: 9 of 9 arrays)"

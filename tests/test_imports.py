@@ -10,8 +10,8 @@ import sys
 for name in ("SimpleITK", "pylidc", "pydicom", "tensorflow", "tensorflow_datasets"):
     sys.modules[name] = None
 import wsns.tasks, wsns.tasks.train, wsns.tasks.segment, wsns.tasks.scans, wsns.tasks.evaluate
-import wsns.tasks.pretrain, wsns.tasks.grid, wsns.tasks.weights
-import wsns.tasks.compare, wsns.tasks.ablations, wsns.tasks.plan
+import wsns.tasks.pretrain, wsns.studies.grid_search.task, wsns.tasks.weights
+import wsns.studies.comparison.task, wsns.studies.comparison.ablations, wsns.tasks.plan
 import wsns.segmentation.pipeline, wsns.training.loop, wsns.report.page
 from configs import gap1, gap2, gap3, unet, demo, testing, grid, weights, compare, ablations
 from configs import pretrain_shapes, pretrain_patches

@@ -11,10 +11,10 @@ from scipy import ndimage
 from wsns.models import windows
 from wsns.models.conv import FACTOR
 from wsns.models.preprocess import KERAS, LUNG, TORCHVISION, prepare
-from wsns.models.vgg import VGG
-from wsns.segmentation import incremental, screening
+from wsns.models.vgg_gap import VGG
+from wsns.segmentation import residual_nam, residual_nam_windows
 from wsns.segmentation.nam import read_function
-from wsns.segmentation.screening import Masking
+from wsns.segmentation.residual_nam import Masking
 
 SIZE = 192
 PREPARE = functools.partial(prepare, window=(-1000.0, 400.0))
@@ -40,16 +40,16 @@ class Both:
         vgg, self.params = network(SIZE // factor, dtype)
         self.prepare = functools.partial(PREPARE, size=SIZE // factor, preprocessing=preprocessing)
         self.apply = lambda params, images: vgg.apply({"params": params}, images)
-        self.read = read_function(self.apply, self.prepare, SIZE, contrast, incremental.keep)
+        self.read = read_function(self.apply, self.prepare, SIZE, contrast, residual_nam_windows.keep)
         self.plain = read_function(self.apply, self.prepare, SIZE, contrast)
         self.contrast = contrast
 
     def scores(self, hu, maskings):
         reading = jax.jit(self.read)(self.params, hu.astype(np.float32))
-        fast = incremental.screen(
+        fast = residual_nam_windows.screen(
             self.read, self.prepare, self.params, hu, reading, maskings, contrast=self.contrast
         )
-        return fast, screening.screen(self.plain, self.params, hu, reading, maskings)
+        return fast, residual_nam.screen(self.plain, self.params, hu, reading, maskings)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_random_shapes_scopes_and_fills_score_as_the_whole_network(both):
     for _ in range(24):
         (row, column), radius = rng.integers(0, SIZE, 2), rng.integers(1, 30)
         distance = (y - row) ** 2 + (x - column) ** 2
-        value = float(rng.choice([-870.5, screening.FLOOR, 40.0]))
+        value = float(rng.choice([-870.5, residual_nam.FLOOR, 40.0]))
         scope = distance <= (radius + rng.integers(0, 40)) ** 2
         chosen.append(Masking(int(rng.integers(3)), distance <= radius**2, value, scope))
     fast, full = both.scores(slices(3, seed=1), chosen)
@@ -149,7 +149,7 @@ def test_a_window_holds_all_that_the_full_pass_changes(both):
     hu = slices(1).astype(np.float32)
     before = both.apply(both.params, both.prepare(hu)).activations["conv5_1"]
     for edges in BOXES.values():
-        copy = screening.masked_copy(hu[0], box(*edges), 400.0)[None]
+        copy = residual_nam.masked_copy(hu[0], box(*edges), 400.0)[None]
         after = both.apply(both.params, both.prepare(copy)).activations["conv5_1"]
         rows, columns = np.nonzero(np.asarray(before != after)[0].any(axis=-1))
         low, high = np.maximum(np.array(edges[:2]) - 1, 0), np.minimum(np.array(edges[2:]) + 1, SIZE)
@@ -162,7 +162,7 @@ def test_a_window_holds_all_that_the_full_pass_changes(both):
 
 def test_places_take_the_smallest_window_and_stay_near_the_image():
     masks = [box(*edges) for edges in BOXES.values()]
-    first, cells = incremental.place(maskings(masks), SIZE, 1)
+    first, cells = residual_nam_windows.place(maskings(masks), SIZE, 1)
     by_name = dict(zip(BOXES, cells.tolist(), strict=True))
     assert by_name["a pixel"] == by_name["largest of the first size"] == 7
     assert by_name["largest of the third size"] == 10
@@ -179,22 +179,22 @@ def test_places_take_the_smallest_window_and_stay_near_the_image():
 
 
 def test_every_box_up_to_the_size_fits_wherever_it_lies():
-    for cells in incremental.CELLS:
+    for cells in residual_nam_windows.CELLS:
         side = windows.side(cells) - windows.CELL
         for start in range(-3, 40):
             low = np.array([start, 0])
             assert windows.reach(low, low + side)[1] <= cells
-    assert [windows.side(cells) - windows.CELL for cells in incremental.CELLS] == [12, 28, 60, 124]
+    assert [windows.side(cells) - windows.CELL for cells in residual_nam_windows.CELLS] == [12, 28, 60, 124]
 
 
 def test_the_number_of_copies_compiles_nothing_anew(both):
     hu = slices()
     masks = [box(80, 80, 80 + n, 90) for n in range(1, 6)]
     both.scores(hu, maskings(masks))
-    compiled = incremental.changes._cache_size(), screening.changes._cache_size()
+    compiled = residual_nam_windows.changes._cache_size(), residual_nam.changes._cache_size()
     for count in (1, 2, 4):
         both.scores(hu, maskings(masks[:count]))
-    assert (incremental.changes._cache_size(), screening.changes._cache_size()) == compiled
+    assert (residual_nam_windows.changes._cache_size(), residual_nam.changes._cache_size()) == compiled
 
 
 def test_nothing_to_mask_has_no_score(both):

@@ -4,7 +4,7 @@ import pytest
 
 from configs import testing
 from wsns.report.table1 import Learned
-from wsns.tasks.learned import learned
+from wsns.run.training_facts import learned
 
 
 def write(folder, score, values, **more):

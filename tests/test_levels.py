@@ -7,7 +7,7 @@ from discs import footprint
 from scipy import ndimage
 from skimage import filters, measure, morphology
 
-from wsns.segmentation.levels import level_candidates, overlap, smooth_inside
+from wsns.segmentation.threshold_candidates import level_candidates, overlap, smooth_inside
 
 SIZE = 72
 EVERYWHERE = np.ones((SIZE, SIZE), bool)

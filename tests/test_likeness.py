@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from wsns.data.records.slices import NAMES, Slices
+from wsns.data.records.schema import NAMES, Slices
 from wsns.errors import InputError
-from wsns.evaluation.likeness import crops as likeness_crops
-from wsns.evaluation.likeness import statistics as likeness
-from wsns.evaluation.likeness.crops import FEATURES, SIDE
-from wsns.evaluation.likeness.noise import noise
-from wsns.evaluation.likeness.scan import look_at
-from wsns.evaluation.likeness.sections import sections
+from wsns.studies.twin_realism import crops as likeness_crops
+from wsns.studies.twin_realism import statistics as likeness
+from wsns.studies.twin_realism.crops import FEATURES, SIDE
+from wsns.studies.twin_realism.dense_sections import sections
+from wsns.studies.twin_realism.noise import noise
+from wsns.studies.twin_realism.scan import look_at
 
 SIZE, SPACING = 160, 0.8
 Y, X = np.mgrid[:SIZE, :SIZE]

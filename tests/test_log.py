@@ -13,7 +13,7 @@ from tensorboardX.proto import event_pb2
 from training_cases import OPTIONS, fit, subject, toy
 
 from wsns.segmentation.nam import Reading
-from wsns.training import checkpoints, feed, loop, objectives, preview
+from wsns.training import batching, checkpoints, loop, losses, nam_preview
 from wsns.training.log import Shown
 
 
@@ -36,15 +36,15 @@ def read(params, hu):
 
 def run(directory, **shown):
     watched = dataclasses.replace(subject(), shown=Shown(**shown))
-    loop.fit(watched, feed.InMemory(toy()), feed.InMemory(toy()), OPTIONS, directory)
+    loop.fit(watched, batching.InMemory(toy()), batching.InMemory(toy()), OPTIONS, directory)
     return checkpoints.best_params(directory / "checkpoints")
 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("watched")
-    look = preview.look(read, feed.InMemory(toy()), (-1.0, 1.0))
-    rate = objectives.falling(1.0, 0.5, 3)
+    look = nam_preview.look(read, batching.InMemory(toy()), (-1.0, 1.0))
+    rate = losses.falling(1.0, 0.5, 3)
     return folder, run(folder, rate=rate, settings={"batch": 4, "window": (-1, 1), "flip": True}, look=look)
 
 
@@ -61,7 +61,7 @@ def test_the_learning_rate_of_each_step_is_told(watched):
 
 def test_the_told_rate_is_the_optimiser_s():
     schedule = optax.exponential_decay(3e-3, 7, 0.99, staircase=True)
-    told = objectives.falling(3e-3, 0.99, 7)
+    told = losses.falling(3e-3, 0.99, 7)
     np.testing.assert_allclose([told(n) for n in range(40)], [schedule(n) for n in range(40)], rtol=1e-6)
 
 
@@ -83,9 +83,9 @@ def test_an_epoch_has_one_picture_of_the_validation_slices(watched):
 
 
 def test_few_slices_of_both_kinds_are_picked_those_with_a_nodule_first():
-    rows = preview.pick(feed.InMemory(toy(100)))
+    rows = nam_preview.pick(batching.InMemory(toy(100)))
     assert rows["label"].tolist() == [1, 1, 0, 0]
-    assert preview.pick(feed.InMemory({name: array[:1] for name, array in toy().items()}))[
+    assert nam_preview.pick(batching.InMemory({name: array[:1] for name, array in toy().items()}))[
         "label"
     ].tolist() == [0]
 
@@ -94,10 +94,10 @@ def test_the_overlay_is_orange_where_the_map_is_highest_and_grey_where_it_is_not
     hu = np.zeros((1, 4, 4))
     hu[0, :2, :2] = 1.0
     nam = np.array([[[-5.0, 0.0], [1.0, 2.0]]])
-    picture = preview.overlay(hu, nam, (0.0, 2.0))
+    picture = nam_preview.overlay(hu, nam, (0.0, 2.0))
     assert picture.shape == (2, 2, 3)
     assert picture[0, 0].tolist() == [128] * 3
     assert picture[0, 1].tolist() == [0] * 3
-    np.testing.assert_allclose(picture[1, 1], 0.7 * preview.HOT, atol=1)
-    np.testing.assert_allclose(picture[1, 0], 0.35 * preview.HOT, atol=1)
-    assert not preview.overlay(hu * 0, -nam * 0 - 100, (0.0, 2.0)).any()
+    np.testing.assert_allclose(picture[1, 1], 0.7 * nam_preview.HOT, atol=1)
+    np.testing.assert_allclose(picture[1, 0], 0.35 * nam_preview.HOT, atol=1)
+    assert not nam_preview.overlay(hu * 0, -nam * 0 - 100, (0.0, 2.0)).any()

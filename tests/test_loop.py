@@ -18,7 +18,7 @@ import pytest
 from training_cases import OPTIONS, fit, subject, toy
 
 from wsns.errors import InputError
-from wsns.training import checkpoints, feed, loop
+from wsns.training import batching, checkpoints, loop
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -76,7 +76,7 @@ def fit_by_hits(directory, hit, epochs=4, score=None):
         return own._replace(score=score(value) * own.counts) if score else own
 
     by_hits = dataclasses.replace(toys, check=check, choose="hit")
-    loop.fit(by_hits, feed.InMemory(toy()), feed.InMemory(toy()), options(epochs=epochs), directory)
+    loop.fit(by_hits, batching.InMemory(toy()), batching.InMemory(toy()), options(epochs=epochs), directory)
     return checkpoints.best_params(directory / "checkpoints")
 
 
@@ -126,7 +126,7 @@ def test_stopped_within_an_epoch_it_goes_on_within_the_epoch(tmp_path, resident)
     """The fifth of nine steps fails; a checkpoint is due after each."""
     fit(tmp_path / "whole")
 
-    class Failing(feed.InMemory):
+    class Failing(batching.InMemory):
         count = 0
 
         def take(self, rows):
@@ -137,7 +137,7 @@ def test_stopped_within_an_epoch_it_goes_on_within_the_epoch(tmp_path, resident)
 
     examples = Failing(toy())
     with pytest.raises(OSError, match="the disk is gone"):
-        loop.fit(subject(), examples, feed.InMemory(toy()), options(save_minutes=0), tmp_path / "stopped")
+        loop.fit(subject(), examples, batching.InMemory(toy()), options(save_minutes=0), tmp_path / "stopped")
     assert newest(tmp_path / "stopped") == 4
     fit(tmp_path / "stopped", options(save_minutes=0, resident=resident))
     assert_same(tmp_path / "whole", tmp_path / "stopped")

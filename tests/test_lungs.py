@@ -2,8 +2,8 @@ import numpy as np
 import phantom
 import pytest
 
-from wsns.data.lungs.segment import segment
-from wsns.data.readers import annotations
+from wsns.data.lidc import annotations
+from wsns.data.lungs.masks import segment
 from wsns.data.source import open_source
 from wsns.data.volume import AIR_HU, Volume
 from wsns.errors import InputError

@@ -6,7 +6,7 @@ from flax import linen as nn
 
 from configs import demo, table1
 from wsns.errors import InputError
-from wsns.models import build, preprocess, size, vgg
+from wsns.models import factory, preprocess, size, vgg_gap
 from wsns.models.unet import UNet
 
 # 14,714,688 for VGG16 up to conv5_3; each head a 3x3 convolution to 1,024 filters; two outputs.
@@ -33,14 +33,14 @@ HEAD_FLOPS = (18 * 24**2 * 512 * 1024, 18 * 48**2 * 512 * 1024, 18 * 96**2 * 256
 
 @pytest.mark.parametrize("gaps", [1, 2, 3])
 def test_full_width_network_has_the_size_of_vgg16_and_its_heads(gaps):
-    network = build.build(paper(), f"gap{gaps}")
+    network = factory.build(paper(), f"gap{gaps}")
     assert size.parameters(network.module, 384) == PARAMETERS[gaps]
     assert size.flops(network.module, 384) == TRUNK_FLOPS + sum(HEAD_FLOPS[:gaps]) + 2 * gaps * 1024 * 2
 
 
 def test_full_width_unet_has_its_size():
     """Level by level: down, and up again with the skip beside what comes from below."""
-    module = build.build(paper(), "unet").module
+    module = factory.build(paper(), "unet").module
     assert size.parameters(module, 384) == UNET_PARAMETERS
     filters = (3, 64, 128, 256, 512, 1024)
     total = 0
@@ -53,10 +53,10 @@ def test_full_width_unet_has_its_size():
     assert size.flops(module, 384) == total + 2 * 384**2 * 64
 
 
-@pytest.mark.parametrize("name", build.MODELS)
+@pytest.mark.parametrize("name", factory.MODELS)
 def test_operations_are_those_that_xla_counts(name):
     """XLA leaves out what falls on the padding, and counts additions, normalisation and pooling."""
-    module = build.build(paper(), name).module
+    module = factory.build(paper(), name).module
     images = jax.ShapeDtypeStruct((1, 384, 384, 3), jnp.float32)
     params = jax.eval_shape(module.init, jax.random.key(0), images)
     counted = jax.jit(module.apply).lower(params, images).cost_analysis()["flops"]
@@ -68,7 +68,7 @@ def test_operations_are_those_that_xla_counts(name):
 )
 def test_the_demos_networks_have_their_size(name, parameters):
     config = demo.get_config()
-    assert size.parameters(build.build(config, name).module, config.model.size) == parameters
+    assert size.parameters(factory.build(config, name).module, config.model.size) == parameters
 
 
 def paper():
@@ -79,7 +79,7 @@ def paper():
 
 
 def test_heads_have_the_strides_of_their_blocks():
-    module = vgg.VGG(gaps=3, width=1 / 16)
+    module = vgg_gap.VGG(gaps=3, width=1 / 16)
     images = jnp.zeros((2, 64, 96, 3))
     out = module.apply(module.init(jax.random.key(0), images), images)
     assert [m.shape for m in out.maps] == [(2, 4, 6, 64), (2, 8, 12, 64), (2, 16, 24, 64)]
@@ -89,7 +89,7 @@ def test_heads_have_the_strides_of_their_blocks():
 
 @pytest.mark.parametrize("pool", ["mean", "sum"])
 def test_score_is_the_pooled_and_weighted_map(pool):
-    module = vgg.VGG(gaps=2, width=1 / 16, pool=pool)
+    module = vgg_gap.VGG(gaps=2, width=1 / 16, pool=pool)
     images = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
     variables = module.init(jax.random.key(0), images)
     out = module.apply(variables, images)
@@ -100,15 +100,15 @@ def test_score_is_the_pooled_and_weighted_map(pool):
 
 def test_log_mean_exp_lies_between_mean_and_maximum():
     x = jax.random.normal(jax.random.key(0), (3, 5, 7, 4))
-    pooled = vgg.global_pool(x, "lse")
+    pooled = vgg_gap.global_pool(x, "lse")
     assert (pooled > x.mean(axis=(1, 2))).all()
     assert (pooled < x.max(axis=(1, 2))).all()
-    np.testing.assert_allclose(vgg.global_pool(jnp.full((1, 3, 3, 2), 5.0), "lse"), 5.0, rtol=1e-6)
+    np.testing.assert_allclose(vgg_gap.global_pool(jnp.full((1, 3, 3, 2), 5.0), "lse"), 5.0, rtol=1e-6)
 
 
 def test_max_pool_equals_flax():
     x = jax.random.normal(jax.random.key(0), (2, 6, 8, 3))
-    np.testing.assert_array_equal(vgg.max_pool(x), nn.max_pool(x, (2, 2), (2, 2)))
+    np.testing.assert_array_equal(vgg_gap.max_pool(x), nn.max_pool(x, (2, 2), (2, 2)))
 
 
 @pytest.mark.parametrize("encoder", ["unet", "vgg"])
@@ -151,7 +151,7 @@ def test_channels_that_cannot_be_are_refused(name, channels, neighbours, word):
     config = demo.get_config()
     config.model.channels, config.data.neighbours = channels, neighbours
     with pytest.raises(InputError, match=word):
-        build.build(config, name)
+        factory.build(config, name)
 
 
 def test_a_start_with_heads_is_refused_for_other_channels_than_its_own():
@@ -160,15 +160,15 @@ def test_a_start_with_heads_is_refused_for_other_channels_than_its_own():
     with pytest.raises(
         InputError, match=r"'same': the patches start was made with 'neighbours'; make another"
     ):
-        build.build(config, "gap1")
+        factory.build(config, "gap1")
     config.model.start = "shapes"
-    build.build(config, "gap1")
+    factory.build(config, "gap1")
 
 
 def test_unet_with_the_trunk_starts_as_the_weak_networks_do():
     config = demo.get_config()
     config.unet.encoder = "vgg"
-    networks = {name: build.build(config, name) for name in ("gap1", "unet")}
+    networks = {name: factory.build(config, name) for name in ("gap1", "unet")}
     weak, unet = (network.first_params(0, 32) for network in networks.values())
     trunk = set(weak) & set(unet)
     assert trunk == networks["gap1"].loaded == networks["unet"].loaded
@@ -177,7 +177,7 @@ def test_unet_with_the_trunk_starts_as_the_weak_networks_do():
         jax.tree.map(np.testing.assert_array_equal, weak[layer], unet[layer])
     assert not any(layer.startswith("gap") for layer in unet)
     config.unet.encoder = "unet"
-    assert not build.build(config, "unet").loaded
+    assert not factory.build(config, "unet").loaded
 
 
 def test_all_networks_see_the_same_channels():
@@ -185,7 +185,7 @@ def test_all_networks_see_the_same_channels():
     config = demo.get_config()
     for encoder in ("unet", "vgg"):
         config.unet.encoder = encoder
-        images = [build.build(config, name).prepare(hu) for name in ("gap3", "unet")]
+        images = [factory.build(config, name).prepare(hu) for name in ("gap3", "unet")]
         np.testing.assert_array_equal(*images)
         assert images[0].shape == (1, 192, 192, 3)
 
@@ -203,7 +203,7 @@ def test_xla_reduces_right():
 
 
 def test_jitted_gradient_equals_the_eager_one():
-    module = vgg.VGG(gaps=1, width=1 / 16, pool="lse")
+    module = vgg_gap.VGG(gaps=1, width=1 / 16, pool="lse")
     images = jax.random.normal(jax.random.key(1), (2, 16, 16, 3))
     params = jax.jit(module.init)(jax.random.key(0), images)["params"]
 

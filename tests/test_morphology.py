@@ -2,18 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import (
-    EIGHT,
-    FOUR,
-    box,
-    dilated,
-    eroded,
-    filled,
-    grown,
-    large_parts,
-    opened,
-    shrunk,
-)
+from wsns.ops.morphology import EIGHT, FOUR, box, dilated, eroded, filled, grown, large_parts, opened, shrunk
 
 SIZE = 64
 EVERYWHERE = np.ones((SIZE, SIZE), bool)

@@ -7,7 +7,7 @@ import pytest
 from skimage.transform import resize
 
 from wsns.errors import InputError
-from wsns.models.vgg import VGG
+from wsns.models.vgg_gap import VGG
 from wsns.segmentation.nam import nam, nodule_weights, read_function, scale_maps
 
 SHAPES = ((6, 6, 5), (12, 12, 4), (24, 24, 3))

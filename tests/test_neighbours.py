@@ -7,13 +7,13 @@ import numpy as np
 import phantom
 import pytest
 
-from wsns.data.readers.annotations import load_scans
-from wsns.data.records import input as records_input
+from wsns.data.lidc.annotations import load_scans
+from wsns.data.records import loading as records_input
 from wsns.data.records import plan as planning
 from wsns.data.records.neighbours import nearest, stacked
 from wsns.errors import InputError
+from wsns.run.networks import method_input
 from wsns.tasks import records
-from wsns.tasks.trained import method_input
 
 PATIENTS = ("LIDC-IDRI-0078", "LIDC-IDRI-0151", "LIDC-IDRI-0957")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from training_cases import prepare
 
-from wsns.models.vgg import Output
-from wsns.training import objectives
+from wsns.models.vgg_gap import Output
+from wsns.training import losses as objectives
 from wsns.training.step import AXIS
 
 

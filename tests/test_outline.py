@@ -7,7 +7,7 @@ from scipy import ndimage
 from skimage import morphology
 
 from wsns.errors import InputError
-from wsns.segmentation.outline import agreement, choose, compactness, cut, edge_gradients, same_object
+from wsns.segmentation.selection import agreement, choose, compactness, cut, edge_gradients, same_object
 
 SIZE = 48
 disc = functools.partial(discs.disc, size=SIZE)

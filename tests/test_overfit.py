@@ -5,10 +5,10 @@ import optax
 import pytest
 
 from configs import demo, table1
-from wsns.data.records import input as records_input
-from wsns.models import build
+from wsns.data.records import loading as records_input
+from wsns.models import factory
 from wsns.tasks import records
-from wsns.training import feed, objectives
+from wsns.training import batching, losses
 from wsns.training import step as steps
 
 
@@ -28,18 +28,18 @@ def spread(rows, count):
 
 def learn(config, name, slices, batch, rate, most, enough):
     """Returns loss and score of each step on the same slices, until one of them is `enough`."""
-    network = build.build(config, name)
+    network = factory.build(config, name)
     outlined = slices.nodules.any(axis=(1, 2))
     if name == "unet":
         own = slices.take(spread(np.flatnonzero(outlined), batch))
         arrays = {"hu": own.hu, "nodules": own.nodules}
-        objective = objectives.segmentation(network.apply, network.prepare)
+        objective = losses.segmentation(network.apply, network.prepare)
     else:
         rows = [spread(np.flatnonzero(slices.label == label), batch // 2) for label in (0, 1)]
         own = slices.take(np.concatenate(rows))
         arrays = {"hu": own.hu, "label": own.label}
-        objective = objectives.classification(network.apply, network.prepare)
-    data = feed.Feed(feed.InMemory(arrays), batch)
+        objective = losses.classification(network.apply, network.prepare)
+    data = batching.Feed(batching.InMemory(arrays), batch)
     (part,) = data.batches(np.arange(batch))
     optimiser = optax.adam(rate)
     train = steps.make_train_step(objective, optimiser)

@@ -12,12 +12,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TRY = """
 import pathlib, sys
 import wsns
-from wsns.models import pretrained
+from wsns.models.weights import start
 from wsns.report import page
-import wsns.segmentation.pipeline, wsns.evaluation.table, wsns.data.records.input
+import wsns.segmentation.pipeline, wsns.evaluation.table1, wsns.data.records.loading
 assert pathlib.Path(wsns.__file__).is_relative_to(sys.argv[1]), wsns.__file__
-print(pretrained.load_trunk("patches").name)
-print(pretrained.IMAGENET_FILE.is_relative_to(sys.argv[1]))
+print(start.load_trunk("patches").name)
+print(start.IMAGENET_FILE.is_relative_to(sys.argv[1]))
 """
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import vgg_files
 
-from wsns.models import pretrained, vgg, weight_files
+from wsns.models import vgg_gap
 from wsns.models.preprocess import KERAS, TORCHVISION, prepare
+from wsns.models.weights import files
+from wsns.models.weights import start as pretrained
 
 SIZE = 64
 WINDOW = (-1000.0, 400.0)
@@ -57,7 +59,7 @@ def torch_run(tmp_path_factory, grey):
     vgg_files.write_torch(folder / "vgg16.pth", layers)
     vgg_files.write_safetensors(folder / "vgg16.safetensors", layers)
     stages, channels = [], 3
-    for filters, depth in vgg.BLOCKS:
+    for filters, depth in vgg_gap.BLOCKS:
         for _ in range(depth):
             stages += [torch.nn.Conv2d(channels, filters, 3, padding=1), torch.nn.ReLU()]
             channels = filters
@@ -79,15 +81,16 @@ def torch_run(tmp_path_factory, grey):
 
 def activations(hu, trunk):
     """Every convolution's activation of our network, and each block's pooled end."""
-    module = vgg.VGG(gaps=1, head_filters=8)
+    module = vgg_gap.VGG(gaps=1, head_filters=8)
     images = prepare(hu[None], size=SIZE, window=WINDOW, preprocessing=trunk.preprocessing)
     start = jax.eval_shape(module.init, jax.random.key(0), images)["params"]
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), start)
     params = pretrained.with_trunk(zeros, trunk)
     got = jax.jit(module.apply)({"params": params}, images).activations
-    convolutions = {name: got[name] for name in weight_files.LAYERS}
+    convolutions = {name: got[name] for name in files.LAYERS}
     pools = {
-        f"pool{b}": vgg.max_pool(got[f"conv{b}_{depth}"]) for b, (_, depth) in enumerate(vgg.BLOCKS, start=1)
+        f"pool{b}": vgg_gap.max_pool(got[f"conv{b}_{depth}"])
+        for b, (_, depth) in enumerate(vgg_gap.BLOCKS, start=1)
     }
     return {name: np.asarray(value[0]) for name, value in (convolutions | pools).items()}
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from wsns.data.readers.annotations import Scan
-from wsns.data.twin import appearance, fissures, patches, procedural
-from wsns.data.twin import fit as twin_fit
-from wsns.data.twin.anatomy import lung_distance
+from wsns.data.lidc.annotations import Scan
+from wsns.data.synthetic import fissures, patches, procedural_nodules, scanner
+from wsns.data.synthetic import placement as twin_fit
+from wsns.data.synthetic.anatomy import lung_distance
 
 Z = np.arange(-150.0, 150.0, 2.5)
 SCAN = Scan("", "", "", 0.7, 2.5, Z, ())
@@ -17,7 +17,7 @@ def chest():
 
 @pytest.fixture(scope="module")
 def drawn():
-    return patches.patches(1, 2, size=48, factor=2, looks=appearance.Ranges())
+    return patches.patches(1, 2, size=48, factor=2, looks=scanner.Ranges())
 
 
 def test_patches_are_hounsfield_units_and_some_have_nodules(drawn):
@@ -29,15 +29,15 @@ def test_patches_are_hounsfield_units_and_some_have_nodules(drawn):
 
 
 def test_the_seed_alone_decides(drawn):
-    again = patches.patches(1, 2, size=48, factor=2, looks=appearance.Ranges())
+    again = patches.patches(1, 2, size=48, factor=2, looks=scanner.Ranges())
     np.testing.assert_array_equal(again.hu, drawn.hu)
     np.testing.assert_array_equal(again.mask, drawn.mask)
-    other = patches.patches(2, 1, size=48, factor=2, looks=appearance.Ranges())
+    other = patches.patches(2, 1, size=48, factor=2, looks=scanner.Ranges())
     assert not np.array_equal(other.hu, drawn.hu[: len(other.hu)])
 
 
 def test_neighbours_lie_around_the_slice():
-    drawn = patches.patches(1, 1, size=48, factor=2, looks=appearance.FIXED, beside=2.5)
+    drawn = patches.patches(1, 1, size=48, factor=2, looks=scanner.FIXED, beside=2.5)
     assert drawn.hu.shape == (patches.PER_CHEST, 3, 48, 48)
     below, middle, above = (drawn.hu[:, n].astype(float) for n in range(3))
     assert np.abs(below - middle).mean() < np.abs(below - above).mean()
@@ -45,7 +45,7 @@ def test_neighbours_lie_around_the_slice():
 
 
 def test_a_nodule_is_denser_than_the_lung_around_it():
-    drawn = patches.patches(3, 6, size=96, factor=2, looks=appearance.FIXED)
+    drawn = patches.patches(3, 6, size=96, factor=2, looks=scanner.FIXED)
     contrast = []
     for hu, mask in zip(drawn.hu, drawn.mask):
         if mask.sum() > 5:
@@ -61,7 +61,7 @@ def test_a_nodule_has_about_the_wanted_radius_and_place(radius: float):
     rng, centre = np.random.default_rng(0), np.array([10.0, -20.0, 1.0])
     volumes, middles = [], []
     for _ in range(30):
-        nodule = procedural.draw_nodule(rng, SCAN, centre, radius)
+        nodule = procedural_nodules.draw_nodule(rng, SCAN, centre, radius)
         volumes.append(nodule.masks.sum() * 0.7**2 * 2.5)
         k, i, j = np.argwhere(nodule.masks[0]).mean(axis=0) + nodule.origin
         middles.append([(j - 255.5) * 0.7, (i - 255.5) * 0.7, np.interp(k, np.arange(len(Z)), Z)])
@@ -73,7 +73,7 @@ def test_a_nodule_has_about_the_wanted_radius_and_place(radius: float):
 
 
 def test_a_nodule_thinner_than_the_gap_between_slices_is_in_none_or_one():
-    nodule = procedural.draw_nodule(np.random.default_rng(0), SCAN, np.array([0.0, 0.0, 1.2]), 0.5)
+    nodule = procedural_nodules.draw_nodule(np.random.default_rng(0), SCAN, np.array([0.0, 0.0, 1.2]), 0.5)
     assert nodule.masks.shape[1] >= 1
 
 
@@ -81,7 +81,7 @@ def test_a_nodule_thinner_than_the_gap_between_slices_is_in_none_or_one():
 def test_places_lie_in_the_lungs_at_the_wanted_depth(chest, at_pleura: bool):
     rng, depths = np.random.default_rng(0), []
     for _ in range(40):
-        place = procedural.draw_place(rng, chest, 0.0, 5.0, at_pleura=at_pleura)
+        place = procedural_nodules.draw_place(rng, chest, 0.0, 5.0, at_pleura=at_pleura)
         assert abs(place[2]) <= 0.75 * 5
         depths.append(-float(lung_distance(chest, *place)))
     assert min(depths) > (0 if at_pleura else 4.5)
@@ -89,14 +89,14 @@ def test_places_lie_in_the_lungs_at_the_wanted_depth(chest, at_pleura: bool):
 
 
 def test_no_place_is_found_where_there_is_no_lung(chest):
-    assert procedural.draw_place(np.random.default_rng(0), chest, 900.0, 3.0, at_pleura=False) is None
+    assert procedural_nodules.draw_place(np.random.default_rng(0), chest, 900.0, 3.0, at_pleura=False) is None
 
 
 def test_radii_are_those_of_the_database_roughly():
     rng = np.random.default_rng(0)
-    radii = [procedural.draw_radius(rng) for _ in range(2000)]
-    assert procedural.SMALLEST <= min(radii) < 2 < 14 < max(radii) <= procedural.LARGEST
-    assert np.median(radii) == pytest.approx(procedural.RADIUS[0], rel=0.05)
+    radii = [procedural_nodules.draw_radius(rng) for _ in range(2000)]
+    assert procedural_nodules.SMALLEST <= min(radii) < 2 < 14 < max(radii) <= procedural_nodules.LARGEST
+    assert np.median(radii) == pytest.approx(procedural_nodules.RADIUS[0], rel=0.05)
 
 
 def test_a_fissure_moves_with_the_slice_and_is_a_thin_line(chest):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from method_cases import NETWORKS, OPTIONS, PARAMS, SIZE, brightness, screener, segment, slices
 
-from wsns.background import ahead
 from wsns.errors import InputError
+from wsns.runtime.background import ahead
 from wsns.segmentation.pipeline import Slices, segment_slices
 
 

@@ -12,12 +12,13 @@ from ml_collections import ConfigDict
 
 from configs import gap1, table1, testing
 from wsns import tasks
-from wsns import workdir as files
 from wsns.errors import InputError
-from wsns.models import build, cost
-from wsns.tasks import examples, measure, plan
+from wsns.models import factory
+from wsns.planning import cost, timing
+from wsns.runtime import workdir as files
+from wsns.tasks import plan
 from wsns.tasks.train import subject_of
-from wsns.training import feed, memory
+from wsns.training import batching, dataset, step_memory
 from wsns.training import step as steps
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,19 +38,19 @@ def _config(module=testing, **fields):
 def stubbed(monkeypatch):
     """A machine of 1 TFLOP/s on which a network trains 2 slices a second, reads 10, and needs 1 GiB per slice."""
     asked = []
-    monkeypatch.setattr(measure, "matmul_rate", lambda dtype: 1e12)
-    monkeypatch.setattr(measure, "speed", lambda *_: measure.Speed(0.5, 0.1))
-    monkeypatch.setattr(measure, "search", lambda config, networks, slices: measure.Search(1.0, 2.0))
+    monkeypatch.setattr(timing, "matmul_rate", lambda dtype: 1e12)
+    monkeypatch.setattr(timing, "speed", lambda *_: timing.Speed(0.5, 0.1))
+    monkeypatch.setattr(timing, "search", lambda config, networks, slices: timing.Search(1.0, 2.0))
     monkeypatch.setattr(plan, "compile_step", lambda subject, shapes, batch, portions: -(-batch // portions))
     monkeypatch.setattr(plan, "step_bytes", lambda slices: asked.append(slices) or slices * GIB)
-    monkeypatch.setattr(examples, "memory", lambda: 100 * GIB)
+    monkeypatch.setattr(dataset, "memory", lambda: 100 * GIB)
     monkeypatch.setattr(plan, "_from_twin", lambda *_: None)
-    monkeypatch.setattr(build.Network, "first_params", lambda *_: {})
+    monkeypatch.setattr(factory.Network, "first_params", lambda *_: {})
     return asked
 
 
 def test_the_papers_run_is_planned_without_weights(stubbed, tmp_path, monkeypatch):
-    monkeypatch.setattr("wsns.models.pretrained.IMAGENET_FILE", tmp_path / "nowhere")
+    monkeypatch.setattr("wsns.models.weights.start.IMAGENET_FILE", tmp_path / "nowhere")
     monkeypatch.setattr("wsns.tasks.weights.fetch", lambda *_, **__: pytest.fail("nothing is to be fetched"))
     config = _config(table1, **{"plan.rate": 100.0, "plan.share": 0.5, "plan.memory": 16.0})
     tasks.run(config, tmp_path)
@@ -120,7 +121,7 @@ def test_waiting_slices_take_of_the_room(monkeypatch):
     # Two of three GiB would leave too little: they wait in the host's memory.
     assert room("auto", 4.0) == 3
     # A processor's own memory is the host's.
-    monkeypatch.setattr(examples, "memory", lambda: 10 * GIB)
+    monkeypatch.setattr(dataset, "memory", lambda: 10 * GIB)
     monkeypatch.setattr(jax, "local_devices", lambda: [ConfigDict({"memory_stats": lambda: None})])
     assert room("stream") == pytest.approx(9)
     assert room("auto") == room("host") == pytest.approx(7)
@@ -153,7 +154,7 @@ def test_bad_input_is_one_line(fields, field, tmp_path):
 def test_a_peak_lies_on_the_nodule():
     nodule = np.zeros((64, 64), bool)
     nodule[10:13, 40:45] = True
-    found = measure.peak(nodule)
+    found = timing.peak(nodule)
     assert np.unravel_index(found.argmax(), found.shape) == (11, 42)
     assert found.max() == pytest.approx(1)
 
@@ -183,12 +184,12 @@ def test_a_finished_run_is_planned_from_its_records(testing_run, tmp_path, capsy
 def plan_and_take(out):
     """Plans a training step from two slices, takes steps of eight, in turns; leaves seconds per slice and bytes."""
     config = _config(**{"model.width": 0.5, "model.size": 192})
-    subject = subject_of(config, "gap3", build.build(config, "gap3"), 1)
+    subject = subject_of(config, "gap3", factory.build(config, "gap3"), 1)
     example = {"hu": jax.ShapeDtypeStruct((384, 384), np.int16), "label": jax.ShapeDtypeStruct((), np.int32)}
     hu = np.random.default_rng(0).integers(-1000, 400, (8, 384, 384)).astype(np.int16)
-    examples_of_eight = feed.InMemory({"hu": hu, "label": np.arange(8, dtype=np.int32) % 2})
-    (batch,) = feed.Feed(examples_of_eight, 8).batches(np.arange(8))
-    step, part = memory.compile_step(subject, example, 8), memory.compile_step(subject, example, 2)
+    examples_of_eight = batching.InMemory({"hu": hu, "label": np.arange(8, dtype=np.int32) % 2})
+    (batch,) = batching.Feed(examples_of_eight, 8).batches(np.arange(8))
+    step, part = step_memory.compile_step(subject, example, 8), step_memory.compile_step(subject, example, 2)
     state = steps.place(steps.init_state(subject.params, subject.optimiser), 1)
     Path("/proc/self/clear_refs").write_text("5")  # what compiling took is no part of the peak
     before = _memory("VmRSS")
@@ -196,12 +197,14 @@ def plan_and_take(out):
     took = _memory("VmHWM") - before
     seconds = {"planned": [], "taken": []}
     for _ in range(3):
-        seconds["planned"].append(measure.speed(subject, part, example, 2).train)
+        seconds["planned"].append(timing.speed(subject, part, example, 2).train)
         began = time.perf_counter()
         for _ in range(2):
             state, _ = jax.block_until_ready(step(state, batch, {}))
         seconds["taken"].append((time.perf_counter() - began) / 16)
-    files.write_json(out, {"bytes": {"planned": memory.step_bytes(step), "taken": took}, "seconds": seconds})
+    files.write_json(
+        out, {"bytes": {"planned": step_memory.step_bytes(step), "taken": took}, "seconds": seconds}
+    )
 
 
 def _memory(kind):

@@ -8,16 +8,16 @@ import pytest
 from discs import disc
 
 from configs import testing
-from wsns import workdir as files
 from wsns.data.lungs.hull import hull
-from wsns.data.records import input as records
+from wsns.data.records import loading as records
 from wsns.errors import InputError
-from wsns.evaluation.findings import NEAR_MM, peak, peak_distance_mm, where_to_point
-from wsns.models import build
+from wsns.evaluation.localisation import NEAR_MM, peak, peak_distance_mm, where_to_point
+from wsns.models import factory
+from wsns.runtime import workdir as files
 from wsns.segmentation.nam import read_function
-from wsns.tasks import examples, pointing, train
-from wsns.training import checkpoints
-from wsns.training.feed import InMemory
+from wsns.tasks import train
+from wsns.training import checkpoints, dataset, hit_rate
+from wsns.training.batching import InMemory
 
 
 def test_a_map_by_hand():
@@ -61,7 +61,7 @@ def slices(count=3):
 def test_the_maps_take_the_place_of_what_they_are_made_from():
     segment = testing.get_config().segment
     arrays = slices()
-    made = pointing.with_where(arrays, segment)
+    made = hit_rate.with_where(arrays, segment)
     assert sorted(made) == ["hu", "label", "where"]
     assert made["where"].dtype == np.uint8
     closed = hull(arrays["lungs"][0], 0.7, segment.hull_closing, segment.hull_part)
@@ -69,7 +69,7 @@ def test_the_maps_take_the_place_of_what_they_are_made_from():
     assert (made["where"][0] == 2).any()
     assert made["where"][1].max() == 1
     assert not made["where"][2].any()
-    portions = pointing.Pointed(InMemory(arrays), segment)
+    portions = hit_rate.Pointed(InMemory(arrays), segment)
     assert len(portions) == 3
     for name, values in portions.take(np.array([2, 0])).items():
         np.testing.assert_array_equal(values, made[name][[2, 0]])
@@ -79,7 +79,7 @@ def test_an_unknown_word_is_one_line():
     config = testing.get_config()
     config.train.choose = "dice"
     with pytest.raises(InputError, match=r"^config\.train\.choose='dice': choose 'accuracy' or 'hit'$"):
-        examples.check(config)
+        dataset.check(config)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_run_by_hits_keeps_the_epoch_of_most_hits(testing_run, tmp_path, confi
     """What the kept network's maps hit is counted again, slice by slice, as the report counts it."""
     logged = train_in(tmp_path / "host", config, testing_run)
     best = max(logged, key=lambda row: (row["hit"], row["accuracy"], row["epoch"]))
-    network = build.build(config, "gap2")
+    network = factory.build(config, "gap2")
     params = checkpoints.best_params(tmp_path / "host" / "gap2" / "checkpoints")
     read = read_function(network.apply, network.prepare, config.data.crop, config.segment.contrast)
     found = records.load(tmp_path / "host" / "records", "validation")
@@ -128,4 +128,4 @@ def test_what_a_network_depends_on_has_the_hull_only_if_hits_choose(testing_run,
     assert own()["choose"] == "hit"
     assert own()["hull_closing"] == 10.0
     config.train.choose = "accuracy"
-    assert not set(pointing.SETTINGS) & set(own())
+    assert not set(hit_rate.SETTINGS) & set(own())

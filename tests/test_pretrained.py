@@ -10,10 +10,12 @@ import pytest
 import vgg_files
 
 from wsns.errors import InputError
-from wsns.models import embedded, pretrained, vgg, weight_files
+from wsns.models import vgg_gap
 from wsns.models.conv import FACTOR
 from wsns.models.preprocess import KERAS, LUNG, TORCHVISION
-from wsns.models.weight_files import LAYERS
+from wsns.models.weights import embedded, files
+from wsns.models.weights import start as pretrained
+from wsns.models.weights.files import LAYERS
 
 
 def zeros(module):
@@ -52,8 +54,8 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch
     path = tmp_path / "w.h5"
     vgg_files.write_keras(path, vgg_files.random_layers(0))
     reads = []
-    read = weight_files.read
-    monkeypatch.setattr(weight_files, "read", lambda path: reads.append(path) or read(path))
+    read = files.read
+    monkeypatch.setattr(files, "read", lambda path: reads.append(path) or read(path))
     first = pretrained.load_trunk("imagenet", str(path)).layers
     assert pretrained.load_trunk("imagenet", str(path)).layers is first
     assert len(reads) == 1
@@ -66,7 +68,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch
 
 
 def test_with_trunk_replaces_the_trunk_only(tmp_path):
-    params = zeros(vgg.VGG(width=1 / 16))
+    params = zeros(vgg_gap.VGG(width=1 / 16))
     packed = tmp_path / "trunk.npz"
     made_by = {"patches": 1, "version": 1}
     packed.write_bytes(embedded.pack(jax.tree.map(jnp.ones_like, params), made_by, heads=False))
@@ -79,7 +81,7 @@ def test_with_trunk_replaces_the_trunk_only(tmp_path):
 def test_trunk_of_another_width_is_refused(tmp_path):
     vgg_files.write_keras(tmp_path / "w.h5", vgg_files.random_layers())
     trunk = pretrained.load_trunk("imagenet", str(tmp_path / "w.h5"))
-    params = zeros(vgg.VGG(width=1 / 8))
+    params = zeros(vgg_gap.VGG(width=1 / 8))
     with pytest.raises(InputError, match=r"conv1_1 is \(3, 3, 3, 64\).*\(3, 3, 3, 8\).*model\.width"):
         pretrained.with_trunk(params, trunk)
 
@@ -122,7 +124,7 @@ def test_another_file_in_the_place_of_a_shapes_trunk_is_one_line(tmp_path):
 @pytest.mark.parametrize("gaps", [1, 3])
 def test_embedded_starts_fit_the_demo_and_say_what_they_are(start: str, gaps: int):
     trunk = pretrained.load_trunk(start)
-    params = zeros(vgg.VGG(gaps=gaps, width=1 / 8))
+    params = zeros(vgg_gap.VGG(gaps=gaps, width=1 / 8))
     merged = pretrained.with_trunk(params, trunk)
     assert jax.tree.map(jnp.shape, merged) == jax.tree.map(jnp.shape, params)
     assert np.isfinite(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(merged)])).all()
@@ -132,11 +134,11 @@ def test_embedded_starts_fit_the_demo_and_say_what_they_are(start: str, gaps: in
 
 def test_heads_come_with_their_part_of_the_classifier(tmp_path):
     made_by = {"patches": 1, "version": 1, "channels": "same"}
-    three = zeros(vgg.VGG(gaps=3, width=1 / 16))
+    three = zeros(vgg_gap.VGG(gaps=3, width=1 / 16))
     three["classifier"]["kernel"] = jnp.arange(3 * 64 * 2, dtype=jnp.float32).reshape(-1, 2)
     (tmp_path / "p.npz").write_bytes(embedded.pack(three, made_by, heads=True))
     trunk = pretrained.load_trunk("patches", str(tmp_path / "p.npz"))
-    one = pretrained.with_trunk(zeros(vgg.VGG(gaps=1, width=1 / 16)), trunk)
+    one = pretrained.with_trunk(zeros(vgg_gap.VGG(gaps=1, width=1 / 16)), trunk)
     assert "gap4" not in one
     np.testing.assert_array_equal(one["classifier"]["kernel"], np.arange(128.0).reshape(64, 2))
     whole = pretrained.with_trunk(three, trunk)
@@ -144,7 +146,7 @@ def test_heads_come_with_their_part_of_the_classifier(tmp_path):
 
 
 def test_a_start_made_from_imagenet_keeps_its_preprocessing_and_the_heads_scale(tmp_path):
-    params = zeros(vgg.VGG(gaps=1, width=1 / 16))
+    params = zeros(vgg_gap.VGG(gaps=1, width=1 / 16))
     params["gap5"] = params["gap5"] | {FACTOR: jnp.float32(0.25)}
     made_by = {"patches": 7, "version": 1, "channels": "same", "after": "ImageNet weights (mine)",
                "preprocessing": json.loads(json.dumps(dataclasses.asdict(KERAS)))}  # fmt: skip
@@ -153,7 +155,7 @@ def test_a_start_made_from_imagenet_keeps_its_preprocessing_and_the_heads_scale(
     assert trunk.preprocessing == KERAS
     assert "ImageNet weights (mine): 7 patches" in trunk.name
     assert "not ImageNet" not in trunk.name
-    assert pretrained.with_trunk(zeros(vgg.VGG(gaps=1, width=1 / 16)), trunk)["gap5"][FACTOR] == 0.25
+    assert pretrained.with_trunk(zeros(vgg_gap.VGG(gaps=1, width=1 / 16)), trunk)["gap5"][FACTOR] == 0.25
     assert FACTOR not in pretrained.with_trunk(params, pretrained.load_trunk("random"))["conv1_1"]
 
 
@@ -165,7 +167,7 @@ def test_real_kernels_have_the_layout_that_flax_expects(imagenet_kernels):
     """The real conv1_1 and conv1_2 through Flax equal a correlation written out with NumPy."""
     file = np.load(imagenet_kernels / "vgg16_blocks1-3_keras.npz")
     kernel, bias = file["block1_conv1/kernel"], file["block1_conv1/bias"]
-    module = vgg.VGG(head_filters=8)
+    module = vgg_gap.VGG(head_filters=8)
     image = np.random.default_rng(0).uniform(-100, 100, (1, 16, 16, 3)).astype(np.float32)
     params = zeros(module)
     params["conv1_1"] = {"kernel": kernel, "bias": bias}

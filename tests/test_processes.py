@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from wsns import processes
-from wsns.data.readers import annotations
+from wsns.data.lidc import annotations
 from wsns.errors import InputError
+from wsns.runtime import processes
 from wsns.training.log import Log
 
 

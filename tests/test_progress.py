@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from wsns import progress
+from wsns.runtime import progress
 
 
 class _Terminal(io.StringIO):

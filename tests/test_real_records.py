@@ -7,8 +7,8 @@ import json
 import pytest
 
 from configs import records as config
-from wsns.data.readers.annotations import cluster, load_scans
-from wsns.data.records.input import load
+from wsns.data.lidc.annotations import cluster, load_scans
+from wsns.data.records.loading import load
 from wsns.data.records.split import SPLITS
 from wsns.tasks import records
 

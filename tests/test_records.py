@@ -18,18 +18,19 @@ import pytest
 
 from configs import records as records_config
 from configs import table1
-from wsns.data.readers.annotations import load_scans
-from wsns.data.readers.selection import Reading
-from wsns.data.records import input as records_input
+from wsns.data.lidc.annotations import load_scans
+from wsns.data.lidc.selection import Reading
+from wsns.data.records import loading as records_input
 from wsns.data.records import plan as planning
-from wsns.data.records.scan import Rules
-from wsns.data.records.slices import NAMES, Slices
+from wsns.data.records.extract import Rules
+from wsns.data.records.scan_store import Store
+from wsns.data.records.schema import NAMES, Slices
 from wsns.data.records.split import fingerprint
-from wsns.data.records.store import Store
 from wsns.data.records.workers import prepare_all
 from wsns.errors import InputError
-from wsns.tasks import examples, records
-from wsns.tasks.examples import PLACES, open_examples
+from wsns.tasks import records
+from wsns.training import dataset
+from wsns.training.dataset import PLACES, open_examples
 
 # Four scans of three patients.
 PATIENTS = ("LIDC-IDRI-0078", "LIDC-IDRI-0151", "LIDC-IDRI-0957")
@@ -187,7 +188,7 @@ def _training_config(place, slices="all"):
 
 def test_networks_learn_from_the_same_slices_wherever_they_wait(built, monkeypatch):
     """A weak network sees no mask; the U-Net all slices, or of the training split those with an outline."""
-    monkeypatch.setattr(examples, "PARTS", ("train", "test"))
+    monkeypatch.setattr(dataset, "PARTS", ("train", "test"))
     loaded = [records_input.load(built, part) for part in ("train", "test")]
     outlined = loaded[0].nodules.any(axis=(1, 2))
     assert 0 < outlined.sum() < len(outlined)
@@ -221,19 +222,19 @@ def test_split_without_an_outline_is_one_line_for_the_unet(built, place):
 )  # fmt: skip
 def test_what_no_unet_can_have_is_refused_with_its_field(section, field, value):
     config = table1.get_config()
-    examples.check(config)
+    dataset.check(config)
     config[section][field] = value
     with pytest.raises(InputError, match=rf"config\.{section}\.{field}={value!r}"):
-        examples.check(config)
+        dataset.check(config)
 
 
 def test_portions_are_for_all_but_a_dice_over_the_batch():
     config = table1.get_config()
     config.fit.portions = 2
     config.unet.loss = "slice"
-    examples.check(config)
+    dataset.check(config)
     config.unet.loss, config.models = "batch", ("gap1",)
-    examples.check(config)
+    dataset.check(config)
 
 
 def test_slices_wait_where_there_is_room(monkeypatch):
@@ -241,15 +242,15 @@ def test_slices_wait_where_there_is_room(monkeypatch):
         def memory_stats(self):
             return {"bytes_limit": 3000}
 
-    monkeypatch.setattr(examples, "memory", lambda: 6000)
+    monkeypatch.setattr(dataset, "memory", lambda: 6000)
     for device, size, place in (
         (Device, 1000, "device"), (Device, 1001, "host"), (Device, 2001, "stream"), (None, 1000, "host"),
         (None, 2001, "stream"),
     ):  # fmt: skip
         chosen = device() if device else type("CPU", (), {"memory_stats": lambda self: None})()
-        monkeypatch.setattr(examples.jax, "local_devices", lambda chosen=chosen: [chosen])
-        assert examples.choose_place("auto", size) == place
-    assert examples.choose_place("stream", 1) == "stream"
+        monkeypatch.setattr(dataset.jax, "local_devices", lambda chosen=chosen: [chosen])
+        assert dataset.choose_place("auto", size) == place
+    assert dataset.choose_place("stream", 1) == "stream"
 
 
 def test_take():
@@ -369,11 +370,10 @@ def test_failed_build_leaves_earlier_work(built, monkeypatch):
 
 _BUILD = """
 import resource, signal, sys, pathlib, ml_collections, phantom
-from wsns.data.readers import annotations
+from wsns.data.lidc import annotations
 from wsns.data.records import plan
 from wsns.errors import InputError
-from wsns.tasks import examples, records
-from wsns.tasks.examples import PLACES, open_examples
+from wsns.tasks import records
 
 def main():
     # A test that runs in the background of a shell would hand on its deafness to this signal.
@@ -495,7 +495,7 @@ def test_disk_that_is_plainly_too_small(use_phantoms, tmp_path, monkeypatch):
 
 def test_no_tensorflow(built):
     code = (
-        "import sys, pathlib, wsns.tasks.records, wsns.data.records.input as i;"
+        "import sys, pathlib, wsns.tasks.records, wsns.data.records.loading as i;"
         f"print(len(i.load(pathlib.Path({str(built)!r}), 'test')), 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

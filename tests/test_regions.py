@@ -6,9 +6,9 @@ from bound_slices import OPTIONS, slices
 from discs import disc
 
 from wsns.segmentation.candidates import candidates
-from wsns.segmentation.levels import level_candidates
 from wsns.segmentation.pipeline import compute_labels
 from wsns.segmentation.regions import find_candidates
+from wsns.segmentation.threshold_candidates import level_candidates
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ import re
 import pytest
 from evaluation_cases import random_cases
 
-from wsns.evaluation.beyond import beyond, whole_scans
+from wsns.evaluation.extended import beyond, whole_scans
 from wsns.evaluation.froc import Scan
-from wsns.evaluation.marks import Mark
-from wsns.evaluation.table import Effort
-from wsns.evaluation.table import table1 as table_of
-from wsns.report import accounting, markup, table1, terms
+from wsns.evaluation.scan_marks import Mark
+from wsns.evaluation.table1 import Effort
+from wsns.evaluation.table1 import table1 as table_of
+from wsns.report import data_section, glossary, table1
+from wsns.report import html as markup
 from wsns.report import page as report
 from wsns.report.table1 import Learned
 
@@ -174,7 +175,7 @@ def test_a_column_is_defined_where_it_first_stands(term):
     parts = sections_of(report.render(content()))
     first = next(part for part in parts if re.search(rf'<th scope="col">{term}\b', part))
     assert [f"<dt>{term}</dt>" in part for part in parts] == [part is first for part in parts]
-    assert markup.text(terms.MEANINGS[term]) in first
+    assert markup.text(glossary.MEANINGS[term]) in first
 
 
 def test_wherever_tpr_stands_fpr_stands_in_the_same_row():
@@ -193,13 +194,13 @@ def test_wherever_tpr_stands_fpr_stands_in_the_same_row():
 
 
 def test_accounting_is_said_in_words_and_raw_keys_are_folded():
-    part = accounting.section(content().accounting)
+    part = data_section.section(content().accounting)
     shown, folded = part.split("<details>")
     assert "272" in shown
     assert "1.2 %" in shown
     assert not re.search(r"[a-z]_[a-z]", re.sub(r"<[^>]*>", "", shown))
     assert "voxels_outside_crop" in folded
-    assert accounting.section({}) == ""
+    assert data_section.section({}) == ""
 
 
 def test_what_the_unet_learned_from_stands_beside_its_row():

@@ -4,9 +4,9 @@ import numpy as np
 import phantom
 import pytest
 
-from wsns.data.readers import annotations
-from wsns.data.records.scan import Rules, crop, scan_records
-from wsns.data.records.slices import NAMES
+from wsns.data.lidc import annotations
+from wsns.data.records.extract import Rules, crop, scan_records
+from wsns.data.records.schema import NAMES
 from wsns.data.volume import Volume
 
 

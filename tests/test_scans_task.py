@@ -10,14 +10,14 @@ import pytest
 from conftest import ROOT
 
 from configs import testing
-from wsns import workdir as files
 from wsns.data.records.plan import make_plan, options
-from wsns.data.records.slices import NAMES
+from wsns.data.records.schema import NAMES
 from wsns.data.records.workers import read_whole
 from wsns.data.source import TwinSource
 from wsns.errors import InputError
 from wsns.evaluation.cases import FINE, read_cases
 from wsns.evaluation.mark_scores import SCORES
+from wsns.runtime import workdir as files
 from wsns.tasks import scan_search, scans
 
 

@@ -6,8 +6,8 @@ from discs import disc
 from sklearn.cluster import KMeans
 
 from wsns.data.lungs.hull import hull
-from wsns.evaluation import schemes as schemes_of
-from wsns.evaluation.schemes import Scheme, hulls_of, labels_of, means_of_slice
+from wsns.studies.candidate_bound import schemes as schemes_of
+from wsns.studies.candidate_bound.schemes import Scheme, hulls_of, labels_of, means_of_slice
 
 
 def test_means_of_a_slice_are_its_k_means():

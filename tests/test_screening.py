@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from wsns.errors import InputError
 from wsns.segmentation.nam import Reading
-from wsns.segmentation.screening import FLOOR, Masking, capacity, fill_values, masked_copy, screen
+from wsns.segmentation.residual_nam import FLOOR, Masking, capacity, fill_values, masked_copy, screen
 
 SIZE = 32
 disc = functools.partial(discs.disc, size=SIZE)

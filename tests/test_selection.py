@@ -2,9 +2,9 @@ import numpy as np
 import phantom
 import pytest
 
-from wsns.data.readers import annotations
-from wsns.data.readers.annotations import Cluster, Contour, Drawing
-from wsns.data.readers.selection import Reading, count_positives, negatives, select
+from wsns.data.lidc import annotations
+from wsns.data.lidc.annotations import Cluster, Contour, Drawing
+from wsns.data.lidc.selection import Reading, count_positives, negatives, select
 
 
 def _readers(number, *, slices, i=250, j=150, size=8):

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from wsns.data.records.scan import ScanFacts
-from wsns.tasks.severity import FINE, MINOR, MUST, RULES, level, signs
+from wsns.data.records.extract import ScanFacts
+from wsns.data.records.qc_levels import FINE, MINOR, MUST, RULES, level, signs
 
 SCAN = ScanFacts("1.2", "P", 100, 5, 5, 0, 0, 0, 0, 1000, 0, 0, 0.0, (2000.0, 1900.0), ())
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from wsns.models import shapes
+from wsns.data.synthetic import shapes
 
 
 def test_half_the_patches_have_blobs_and_images_are_hounsfield_units():

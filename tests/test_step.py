@@ -11,8 +11,9 @@ import pytest
 from training_cases import linear, prepare, start, toy
 
 from wsns.models.unet import UNet
-from wsns.models.vgg import VGG
-from wsns.training import feed, loop, objectives
+from wsns.models.vgg_gap import VGG
+from wsns.training import batching, loop
+from wsns.training import losses as objectives
 from wsns.training import step as steps
 from wsns.training.augment import augment
 
@@ -25,7 +26,7 @@ def one_step(data, batch, portions=1, augmentation=None):
     """Returns state and figures after one step over all of `data`."""
     optimiser = objectives.sgd(1.0, 0.99, 3, 0.9, 0.1, ("conv1_1",))
     step = steps.make_train_step(OBJECTIVE, optimiser, portions=portions, augmentation=augmentation)
-    examples = feed.Feed(feed.InMemory(data), batch, portions)
+    examples = batching.Feed(batching.InMemory(data), batch, portions)
     (part,) = examples.batches(np.arange(examples.count))
     state, shown = step(steps.place(steps.init_state(PARAMS, optimiser), 1), part, examples.data)
     return jax.tree.map(np.asarray, (steps.unreplicate(state), steps.unreplicate(shown)))
@@ -33,7 +34,7 @@ def one_step(data, batch, portions=1, augmentation=None):
 
 def test_padding_does_not_count():
     data = toy(5)
-    examples = feed.Feed(feed.InMemory(data), 4)
+    examples = batching.Feed(batching.InMemory(data), 4)
     padded = loop.evaluate(steps.make_eval_step(OBJECTIVE), steps.replicate(PARAMS, 1), examples)
     exact = OBJECTIVE(PARAMS, data)
     np.testing.assert_allclose(padded["loss"], exact.loss.mean(), rtol=1e-6)
@@ -74,7 +75,7 @@ def test_placed_copies_stay_what_they_were():
 PARALLEL = """
 import sys
 import wsns, jax, jax.numpy as jnp, numpy as np
-from wsns.models.vgg import VGG
+from wsns.models.vgg_gap import VGG
 from wsns.models.preprocess import LUNG, prepare
 from wsns.training import feed, loop, objectives, step as steps
 from wsns.training.augment import augment
@@ -126,7 +127,7 @@ def overfit(module, objective, batch, *, rate=3e-3, steps_taken=80):
     params = first_params(module, batch)
     optimiser = optax.adam(rate)
     train = steps.make_train_step(objective, optimiser)
-    data = feed.Feed(feed.InMemory(batch), len(batch["hu"]))
+    data = batching.Feed(batching.InMemory(batch), len(batch["hu"]))
     (part,) = data.batches(np.arange(data.count))
     state, losses = steps.place(steps.init_state(params, optimiser), 1), []
     for _ in range(steps_taken):

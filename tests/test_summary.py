@@ -1,6 +1,6 @@
 import pathlib
 
-from wsns.tasks.summary import count, summary
+from wsns.data.records.summary import count, summary
 
 FACTS = {
     "source": "LIDC-IDRI", "patients": 1, "scans": 2, "bytes": 34_400_000, "scans_missing": 0, "voxels": 21_706,

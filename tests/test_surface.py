@@ -6,7 +6,7 @@ import torch
 from evaluation_cases import disc
 from monai import metrics as monai
 
-from wsns.evaluation.surface import compare_surfaces
+from wsns.evaluation.surface_distance import compare_surfaces
 
 
 def square(low, high, size=12):

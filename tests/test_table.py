@@ -10,11 +10,11 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from wsns import paper
 from wsns.errors import InputError
-from wsns.evaluation import table_text
+from wsns.evaluation import table1_text
 from wsns.evaluation.bootstrap import TOO_FEW, Estimate, tails
 from wsns.evaluation.cases import COLUMNS, METHODS, Case, case_row, read_cases, write_cases
 from wsns.evaluation.metrics import FIGURES
-from wsns.evaluation.table import Effort, check_identities, table1
+from wsns.evaluation.table1 import Effort, check_identities, table1
 
 IDS = {"patient": "P", "series": "1.2", "z": 1.5, "spacing": 0.5, "method": "1-GAP fine", "score": 0.9}
 
@@ -272,8 +272,8 @@ def only(*, nodules=None, patient=None):
 )
 def test_thin_data_gives_dashes_and_no_error(cases):
     table = table1(cases, effort=Effort(0, 0))
-    text = table_text.as_text(table, source="made up")
-    assert "nan" not in text + table_text.as_markdown(table, source="made up") + table_text.as_csv(table)
+    text = table1_text.as_text(table, source="made up")
+    assert "nan" not in text + table1_text.as_markdown(table, source="made up") + table1_text.as_csv(table)
 
 
 def test_no_true_positive():
@@ -283,14 +283,14 @@ def test_no_true_positive():
     made = table1(cases).rows[0]
     assert made.dice.value == made.dice.high == 0
     assert np.isnan(made.tp_dice.value)
-    assert "–" in table_text.value_cells(made)
+    assert "–" in table1_text.value_cells(made)
 
 
 def test_too_few_patients_have_no_interval_and_the_table_says_so():
     table = table1([case for case in random_cases(6) if case.patient in ("P0", "P1", "P2")])
     assert np.isnan([table.rows[0].tpr.low, table.classifiers[0].auc.low]).all()
-    assert TOO_FEW in table_text.as_text(table, source="made up")
-    assert all(row["tpr_low"] == "" for row in csv.DictReader(io.StringIO(table_text.as_csv(table))))
+    assert TOO_FEW in table1_text.as_text(table, source="made up")
+    assert all(row["tpr_low"] == "" for row in csv.DictReader(io.StringIO(table1_text.as_csv(table))))
     enough = table1([case for case in random_cases(6) if case.patient in ("P0", "P1", "P2", "P3")])
     assert np.isfinite(enough.rows[0].tpr.low)
 
@@ -319,14 +319,16 @@ def test_slices_whose_nodule_lies_outside_the_crop_are_counted_and_left_out():
     expected = table1([case for case in cases if (case.series, case.z) not in gone])
     assert found.unreachable == 3
     assert dataclasses.replace(found, unreachable=0) == expected
-    assert "3 slices whose nodules lie wholly outside the crop" in table_text.as_text(found, source="made up")
-    assert "outside the crop" not in table_text.as_text(expected, source="made up")
+    assert "3 slices whose nodules lie wholly outside the crop" in table1_text.as_text(
+        found, source="made up"
+    )
+    assert "outside the crop" not in table1_text.as_text(expected, source="made up")
     with pytest.raises(InputError, match="crop"):
         table1([dataclasses.replace(c, area_ref_mm2=0.0, tp=0, dice=0.0) for c in cases if c.nodules == 1])
 
 
 def test_text_fits_a_terminal_and_says_whose_figures_they_are():
-    text = table_text.as_text(
+    text = table1_text.as_text(
         table1(random_cases(0), effort=Effort(5000, 50)), source="LIDC twin (synthetic)"
     )
     assert max(map(len, text.splitlines())) <= 80
@@ -337,16 +339,16 @@ def test_text_fits_a_terminal_and_says_whose_figures_they_are():
 
 def test_fpr_stands_in_every_row_beside_tpr():
     rows = table1(random_cases(0)).rows
-    assert len({table_text.value_cells(made)[1] for made in rows}) == 2
+    assert len({table1_text.value_cells(made)[1] for made in rows}) == 2
     for made in rows:
-        assert table_text.value_cells(made)[1] == f"{made.fpr.value:.2f}"
-        assert table_text.interval_cells(made)[1] == f"{made.fpr.low:.2f}–{made.fpr.high:.2f}"
-        assert table_text.paper_cells(made.method)[1] == ("0.29" if made.method == "U-Net" else "0.11")
+        assert table1_text.value_cells(made)[1] == f"{made.fpr.value:.2f}"
+        assert table1_text.interval_cells(made)[1] == f"{made.fpr.low:.2f}–{made.fpr.high:.2f}"
+        assert table1_text.paper_cells(made.method)[1] == ("0.29" if made.method == "U-Net" else "0.11")
 
 
 def test_csv_holds_every_figure_with_its_interval():
     table = table1(random_cases(0))
-    lines = list(csv.DictReader(io.StringIO(table_text.as_csv(table))))
+    lines = list(csv.DictReader(io.StringIO(table1_text.as_csv(table))))
     expected = ["method", "n", *FIGURES]
     expected += [f"{name}_{end}" for name in FIGURES for end in ("low", "high")]
     assert list(lines[0]) == expected
@@ -358,7 +360,7 @@ def test_csv_holds_every_figure_with_its_interval():
 
 
 def test_write_table_leaves_three_files(tmp_path):
-    table_text.write_table(tmp_path, table1(random_cases(0)), source="made up")
+    table1_text.write_table(tmp_path, table1(random_cases(0)), source="made up")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["table1.csv", "table1.md", "table1.txt"]
 
 

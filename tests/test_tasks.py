@@ -12,9 +12,9 @@ import sys
 import numpy as np
 import pytest
 
-from wsns import workdir as files
 from wsns.evaluation.cases import METHODS
-from wsns.models.pretrained import load_trunk
+from wsns.models.weights.start import load_trunk
+from wsns.runtime import workdir as files
 
 PROMISED = (
     *("config.json", "environment.json", "cases.csv", "table1.txt", "table1.csv", "table1.md", "report.html"),

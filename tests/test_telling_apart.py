@@ -4,9 +4,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from wsns.errors import InputError
-from wsns.evaluation.likeness import telling_apart
-from wsns.evaluation.likeness.classifier import PENALTY, design, fit
-from wsns.evaluation.likeness.telling_apart import Crops, tell_apart
+from wsns.studies.twin_realism import classification
+from wsns.studies.twin_realism.classification import Crops, tell_apart
+from wsns.studies.twin_realism.classifier import PENALTY, design, fit
 
 NAMES = ("a", "b", "c")
 
@@ -31,11 +31,11 @@ def test_the_auc_is_scikit_learns():
     for _ in range(5):
         one, other = rng.integers(0, 6, 30) + 1.0, rng.integers(0, 6, 41)
         labels, scores = np.repeat([1, 0], [30, 41]), np.concatenate([one, other])
-        assert telling_apart._pairs([one], [other]) == pytest.approx(roc_auc_score(labels, scores))
+        assert classification._pairs([one], [other]) == pytest.approx(roc_auc_score(labels, scores))
 
 
 def test_every_real_scan_meets_every_synthetic_one():
-    found = telling_apart._pairs([np.array([1.0, 3.0]), np.array([2.0])], [np.array([2.0, 0.0, 9.0])])
+    found = classification._pairs([np.array([1.0, 3.0]), np.array([2.0])], [np.array([2.0, 0.0, 9.0])])
     np.testing.assert_allclose(found, [[3 / 6], [1.5 / 3]])
 
 
@@ -58,7 +58,7 @@ def test_squares_tell_what_only_spreads_and_a_constant_feature_does_no_harm():
     one, other = rng.normal(size=(300, 2)) * [3, 0], rng.normal(size=(300, 2)) * [1, 0]
     made = fit(one, other)
     told, alone = (
-        telling_apart._pairs([a], [b])[0, 0]
+        classification._pairs([a], [b])[0, 0]
         for a, b in ((made.score(one), made.score(other)), (one[:, 0], other[:, 0]))
     )
     assert told > 0.75 > 0.6 > alone
@@ -102,8 +102,8 @@ def test_no_classifier_has_seen_a_scan_that_it_tells(monkeypatch):
         seen.append((set(one[:, 2]), set(other[:, 2])))
         return fit(one, other)
 
-    monkeypatch.setattr(telling_apart, "fit", fitted)
-    by_scan = telling_apart._of_unknown([s.features for s in real], [s.features for s in synthetic])
+    monkeypatch.setattr(classification, "fit", fitted)
+    by_scan = classification._of_unknown([s.features for s in real], [s.features for s in synthetic])
     assert by_scan.shape == (10, 9)
     assert np.isfinite(by_scan).all()
     assert len(seen) == 64

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from wsns.evaluation import transfer_data, transfer_text
 from wsns.evaluation.bootstrap import nested_weights, tails
 from wsns.evaluation.scan_names import scan_names
-from wsns.evaluation.transfer import LUNG_AREA, REAL, TWIN, Reading, largest_slices, measure
-from wsns.report.transfer import notice, section, stacked
+from wsns.studies.synthetic_to_real import export
+from wsns.studies.synthetic_to_real import text as transfer_text
+from wsns.studies.synthetic_to_real.measure import LUNG_AREA, REAL, TWIN, Reading, largest_slices, measure
+from wsns.studies.synthetic_to_real.section import notice, section, stacked
 
 WORDS = {"source": "LIDC-IDRI (real scans)", "start": "a start <of> numbers"}
 
@@ -147,11 +148,11 @@ def test_units_of_a_patient_are_drawn_together_and_as_often_as_the_patient():
 def test_what_is_not_defined_is_none_and_a_dash(kept, missing):
     rows = [row for row in some(6) + some(7, where=TWIN) if kept(row)]
     lines = measure(rows, draws=30, seed=0)
-    found = json.loads(json.dumps(transfer_data.as_json(lines)), parse_constant=pytest.fail)
+    found = json.loads(json.dumps(export.as_json(lines)), parse_constant=pytest.fail)
     top = {name for name, value in found.items() if value is None}
     assert top == missing
     text = transfer_text.as_text(lines, **WORDS)
-    assert "nan" not in text + transfer_text.as_markdown(lines, **WORDS) + str([*transfer_data.rows(lines)])
+    assert "nan" not in text + transfer_text.as_markdown(lines, **WORDS) + str([*export.rows(lines)])
 
 
 def test_the_figures_on_top_are_those_of_the_method_that_the_twin_prefers():
@@ -165,7 +166,7 @@ def test_the_figures_on_top_are_those_of_the_method_that_the_twin_prefers():
                 else row
                 for row in some(2, where=TWIN, method=method)
             ]
-        return transfer_data.as_json(measure(rows, draws=5, seed=0))
+        return export.as_json(measure(rows, draws=5, seed=0))
 
     for best in ("1-GAP", "2-GAP"):
         found = two(best)
@@ -206,7 +207,7 @@ def test_tables_hold_every_method_and_say_what_they_stand_on():
         *some(8, method="1-GAP start", where=TWIN, training=1),
     ]  # fmt: skip
     lines = measure(rows, draws=30, seed=0)
-    found = transfer_data.as_json(lines)
+    found = export.as_json(lines)
     assert (found["slices"], found["nodules"], found["seeds"]) == (40, 8, 2)
     assert (set(found["methods"]), set(found["baselines"])) == ({"1-GAP"}, {"1-GAP start", LUNG_AREA})
     assert set(found["twin"]) == {"1-GAP", "1-GAP start", LUNG_AREA}
@@ -220,8 +221,8 @@ def test_tables_hold_every_method_and_say_what_they_stand_on():
     assert [
         len({len(row) for row in [table.heads, *table.rows]}) for table in transfer_text.tables(lines)
     ] == [1] * 4
-    csv_rows = list(transfer_data.rows(lines))
-    assert all(tuple(row) == transfer_data.COLUMNS for row in csv_rows)
+    csv_rows = list(export.rows(lines))
+    assert all(tuple(row) == export.COLUMNS for row in csv_rows)
     assert len(csv_rows) == sum(len(line.figures) for line in lines)
 
 

@@ -11,13 +11,14 @@ from ml_collections import ConfigDict
 
 from configs import testing, transfer
 from wsns import tasks
-from wsns import workdir as files
-from wsns.data.readers.annotations import load_scans
+from wsns.data.lidc.annotations import load_scans
 from wsns.data.records import plan as planning
 from wsns.errors import InputError
-from wsns.tasks import pictures, real, trial_runs
-from wsns.tasks.readings import COLUMNS, Trial, nam_name
-from wsns.tasks.transfer import check
+from wsns.run import figures as pictures
+from wsns.runtime import workdir as files
+from wsns.studies.synthetic_to_real import real_step, trials
+from wsns.studies.synthetic_to_real.predictions import COLUMNS, Trial, nam_name
+from wsns.studies.synthetic_to_real.task import check
 
 # Of one there are two scans.
 HELD_OUT = ("LIDC-IDRI-0365", "LIDC-IDRI-0957")
@@ -170,10 +171,10 @@ def test_other_networks_take_back_what_the_old_ones_found(own, done, tmp_path):
     folder = workdir / "seeds" / "0"
     seed = ConfigDict(files.read_json(folder / "config.json"))
     before = written(folder / "real" / "masks")
-    trial_runs._link(Trial(seed, folder), trial_runs.real_config(seed, "folder"), workdir)
+    trials._link(Trial(seed, folder), trials.real_config(seed, "folder"), workdir)
     assert written(folder / "real" / "masks") == before
     seed.train.decay = 0.5
-    trial_runs._link(Trial(seed, folder), trial_runs.real_config(seed, "folder"), workdir)
+    trials._link(Trial(seed, folder), trials.real_config(seed, "folder"), workdir)
     for gone in ("masks", "cases.csv", "stamps/segment.json", "stamps/evaluate.json"):
         assert not (folder / "real" / gone).exists()
     assert (folder / "gap1" / "metrics.jsonl").exists()
@@ -231,7 +232,7 @@ def test_bad_fields_are_one_line(tmp_path):
 
 def test_what_a_user_leaves_out_stays_left_out():
     run = config(exclude="LIDC-IDRI-0719, LIDC-IDRI-0957")
-    assert trial_runs.excluded(run, HELD_OUT) == "LIDC-IDRI-0365,LIDC-IDRI-0719,LIDC-IDRI-0957"
-    held_out = trial_runs.real_config(run, "folder")
+    assert trials.excluded(run, HELD_OUT) == "LIDC-IDRI-0365,LIDC-IDRI-0719,LIDC-IDRI-0957"
+    held_out = trials.real_config(run, "folder")
     assert (held_out.data.exclude, held_out.data.held_out, run.data.held_out) == ("", True, False)
-    real.check(run)
+    real_step.check(run)

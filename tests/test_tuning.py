@@ -5,8 +5,8 @@ import pytest
 from method_cases import NETWORKS, OPTIONS, screener, segment, slices
 
 from wsns.evaluation.metrics import dice
-from wsns.evaluation.tuning import compare, search
 from wsns.segmentation.pipeline import Slices
+from wsns.studies.threshold_search.search import compare, search
 
 FIELDS = {"tau": (0.3, 0.5, 0.7), "beta": (0.1, 1.0)}
 PATIENTS = ["a", "b", "c", "d"]

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from wsns.data.readers.annotations import Annotation, Contour, Scan, cluster, load_scans
+from wsns.data.lidc.annotations import Annotation, Contour, Scan, cluster, load_scans
 from wsns.data.source import TwinSource
-from wsns.data.twin import appearance
-from wsns.data.twin import fit as twin_fit
-from wsns.data.twin import nodules as twin_nodules
-from wsns.data.twin import render as twin
-from wsns.data.twin import vessels as twin_vessels
-from wsns.data.twin.anatomy import lung_distance
+from wsns.data.synthetic import lidc_nodules as twin_nodules
+from wsns.data.synthetic import placement as twin_fit
+from wsns.data.synthetic import scanner, twin
+from wsns.data.synthetic import vessels as twin_vessels
+from wsns.data.synthetic.anatomy import lung_distance
 
 Z = np.arange(-150.0, 150.0, 12.0)
 MIDDLE = 14  # slice with the nodule's largest section
@@ -164,7 +163,7 @@ def test_nodules_of_the_pleura_lie_near_it_where_nothing_speaks_against_it():
 
 def test_another_scanner_sees_the_same_chest():
     scan = dataclasses.replace(_scan(), z=Z[::8])
-    one = appearance.FIXED
+    one = scanner.FIXED
     other = dataclasses.replace(one, noise=(40.0, 40.0))
     first, second = (
         twin.render(scan, looks=looks).hu[:, 100:412, 100:412].astype(float) for looks in (one, other)
@@ -179,7 +178,7 @@ def test_records_of_another_version_seed_or_scanner_are_not_taken_for_these(monk
     names = {
         TwinSource(scans, seed, looks).identity("1.2.3")
         for seed in (0, 1)
-        for looks in (appearance.FIXED, appearance.RANDOMISED)
+        for looks in (scanner.FIXED, scanner.RANDOMISED)
     }
     monkeypatch.setattr(twin, "VERSION", twin.VERSION - 1)
     names.add(TwinSource(scans).identity("1.2.3"))

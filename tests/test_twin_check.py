@@ -7,15 +7,14 @@ from matplotlib import image
 
 from configs import twin_check as config
 from wsns import tasks
-from wsns.data.readers.annotations import cluster, load_scans
+from wsns.data.lidc.annotations import cluster, load_scans
 from wsns.data.records import plan as planning
 from wsns.data.records.plan import options
 from wsns.errors import InputError
-from wsns.evaluation.likeness import statistics as likeness
-from wsns.evaluation.likeness import text as likeness_text
-from wsns.evaluation.likeness.crops import FEATURES
-from wsns.report import likeness as figures
-from wsns.tasks import twin_check as task
+from wsns.studies.twin_realism import figures, task
+from wsns.studies.twin_realism import statistics as likeness
+from wsns.studies.twin_realism import text as likeness_text
+from wsns.studies.twin_realism.crops import FEATURES
 
 REAL = ("LIDC-IDRI-0001", "LIDC-IDRI-0003")
 LIKE = 8

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from configs import records, testing, weights
-from wsns import tasks, usage
+from wsns import tasks
 from wsns.errors import InputError
+from wsns.runtime import usage
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

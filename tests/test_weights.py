@@ -11,7 +11,7 @@ import vgg_files
 from configs import table1
 from configs import weights as weights_config
 from wsns.errors import InputError
-from wsns.models import imagenet, pretrained
+from wsns.models.weights import identify, start
 from wsns.tasks import weights as task
 
 
@@ -22,8 +22,8 @@ def config():
 
 @pytest.fixture
 def default_place(tmp_path, monkeypatch):
-    path = tmp_path / "weights" / pretrained.KERAS_FILE
-    monkeypatch.setattr(pretrained, "IMAGENET_FILE", path)
+    path = tmp_path / "weights" / start.KERAS_FILE
+    monkeypatch.setattr(start, "IMAGENET_FILE", path)
     return path
 
 
@@ -32,7 +32,7 @@ def test_keras_itself_has_the_same_address_and_hash():
     source = (keras / "src" / "applications" / "vgg16.py").read_text()
     address = "".join(re.findall(r'"([^"]*)"', source.split("WEIGHTS_PATH_NO_TOP = (")[1].split(")")[0]))
     assert address == task.URL
-    named = source[source.rindex(f'"{pretrained.KERAS_FILE}"') :]
+    named = source[source.rindex(f'"{start.KERAS_FILE}"') :]
     assert re.search(r'file_hash="(\w+)"', named)[1] == task.MD5
 
 
@@ -45,9 +45,9 @@ def test_the_fetched_file_must_hold_the_original(tmp_path, imagenet_kernels, mon
     with pytest.raises(InputError, match=r"is not Keras's file \(the original VGG16, 9 of 26"):
         task.fetch_missing(path, source.as_uri(), **published)
     assert list(path.parent.iterdir()) == []
-    known = imagenet._known()
+    known = identify._known()
     some = {name: known["sha256"][name] for name in exact}
-    monkeypatch.setattr(imagenet, "_known", lambda: known | {"sha256": some})
+    monkeypatch.setattr(identify, "_known", lambda: known | {"sha256": some})
     task.fetch_missing(path, source.as_uri(), **published)
     assert list(path.parent.iterdir()) == [path]
     assert path.read_bytes() == source.read_bytes()
@@ -55,7 +55,7 @@ def test_the_fetched_file_must_hold_the_original(tmp_path, imagenet_kernels, mon
 
 
 def test_behind_a_firewall_it_says_which_file_to_put_where(config, default_place, tmp_path, monkeypatch):
-    closed = (tmp_path / pretrained.KERAS_FILE).as_uri()
+    closed = (tmp_path / start.KERAS_FILE).as_uri()
     monkeypatch.setattr(task.fetch_missing, "__defaults__", (closed, task.BYTES, task.MD5))
     wanted = (
         closed,

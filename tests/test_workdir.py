@@ -1,6 +1,6 @@
 import pytest
 
-from wsns import workdir
+from wsns.runtime import workdir
 
 
 def test_a_step_is_done_for_the_same_inputs_only(tmp_path):

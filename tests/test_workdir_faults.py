@@ -12,10 +12,10 @@ import optax
 import pytest
 from training_cases import start
 
-from wsns import environment, lock, plain_paths, workdir
 from wsns.errors import InputError
 from wsns.report.plots import training_curves
-from wsns.report.views import to_png
+from wsns.report.slice_view import to_png
+from wsns.runtime import environment, lock, plain_paths, workdir
 from wsns.training import checkpoints
 from wsns.training import step as steps
 from wsns.training.checkpoints import Position

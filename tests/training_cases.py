@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
-from wsns.models.vgg import Output
-from wsns.training import checkpoints, feed, loop, objectives
+from wsns.models.vgg_gap import Output
+from wsns.training import batching, checkpoints, loop, losses
 
 OPTIONS = loop.LoopOptions(epochs=3, batch=4, seed=1, flip=True)
 
@@ -31,11 +31,11 @@ def toy(n=10):
 
 
 def subject(rate=1.0):
-    optimiser = objectives.sgd(rate, 0.99, 3, 0.9, 0.1, ("conv1_1",))
-    return loop.Subject("toy", "accuracy", objectives.classification(linear, prepare), optimiser, start())
+    optimiser = losses.sgd(rate, 0.99, 3, 0.9, 0.1, ("conv1_1",))
+    return loop.Subject("toy", "accuracy", losses.classification(linear, prepare), optimiser, start())
 
 
 def fit(directory, options=OPTIONS, data=None, rate=1.0):
-    examples = feed.InMemory(data or toy())
-    loop.fit(subject(rate), examples, feed.InMemory(toy()), options, directory)
+    examples = batching.InMemory(data or toy())
+    loop.fit(subject(rate), examples, batching.InMemory(toy()), options, directory)
     return checkpoints.best_params(directory / "checkpoints")

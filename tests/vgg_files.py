@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import safetensors.numpy
 
-from wsns.models import vgg
+from wsns.models import vgg_gap
 
-LAYERS = [f"conv{b}_{i}" for b, (_, depth) in enumerate(vgg.BLOCKS, start=1) for i in range(1, depth + 1)]
+LAYERS = [f"conv{b}_{i}" for b, (_, depth) in enumerate(vgg_gap.BLOCKS, start=1) for i in range(1, depth + 1)]
 # As torchvision's documentation prints VGG16: the place of each convolution in `features`.
 TORCH_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 TOP = {"fc1": (3, 5), "predictions": (5, 7)}
@@ -17,7 +17,7 @@ def random_layers(seed=0):
     rng = np.random.default_rng(seed)
     layers, channels = {}, 3
     for name in LAYERS:
-        filters = vgg.BLOCKS[int(name[4]) - 1][0]
+        filters = vgg_gap.BLOCKS[int(name[4]) - 1][0]
         scale = np.float32(np.sqrt(2 / (9 * channels)))
         layers[name] = {
             "kernel": rng.standard_normal((3, 3, channels, filters), np.float32) * scale,

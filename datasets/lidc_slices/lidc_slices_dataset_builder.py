@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from wsns.data.readers.annotations import Scan
+from wsns.data.lidc.annotations import Scan
+from wsns.data.records.extract import Rules
 from wsns.data.records.plan import Options, Plan, make_plan
-from wsns.data.records.scan import Rules
-from wsns.data.records.slices import MAX_READERS, OVERVIEW, VERSION, Slices
+from wsns.data.records.schema import MAX_READERS, OVERVIEW, VERSION, Slices
 from wsns.data.records.split import SPLITS
 from wsns.data.records.workers import prepare
 from wsns.data.volume import Source
@@ -87,7 +87,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def features(options: Options) -> tfds.features.FeaturesDict:
-    """Returns what a record holds, by the names of `wsns.data.records.slices.Slices`."""
+    """Returns what a record holds, by the names of `wsns.data.records.schema.Slices`."""
     side = (options.crop, options.crop)
     most = options.max_nodules
     return tfds.features.FeaturesDict(

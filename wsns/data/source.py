@@ -5,10 +5,9 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from wsns.data.archive import source as dicom
-from wsns.data.readers.annotations import Scan
-from wsns.data.twin import appearance
-from wsns.data.twin import render as twin
+from wsns.data.dicom import archive as dicom
+from wsns.data.lidc.annotations import Scan
+from wsns.data.synthetic import scanner, twin
 from wsns.data.volume import Source, Volume
 
 
@@ -18,7 +17,7 @@ class TwinSource:
 
     scans: Mapping[str, Scan]
     seed: int = 0
-    looks: appearance.Ranges = appearance.RANDOMISED
+    looks: scanner.Ranges = scanner.RANDOMISED
     name: str = "LIDC twin"
     packed: tuple[str, ...] = ()
 
@@ -49,7 +48,7 @@ def open_source(
     scans: Mapping[str, Scan],
     *,
     seed: int = 0,
-    looks: appearance.Ranges = appearance.RANDOMISED,
+    looks: scanner.Ranges = scanner.RANDOMISED,
     cache: pathlib.Path | None = None,
     workers: int = 0,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,

@@ -14,8 +14,8 @@ import numpy as np
 
 from wsns.errors import InputError
 from wsns.evaluation import metrics
-from wsns.evaluation.surface import compare_surfaces
-from wsns.workdir import read_text, write_text
+from wsns.evaluation.surface_distance import compare_surfaces
+from wsns.runtime.workdir import read_text, write_text
 
 VARIANTS = (1, 2, 3)
 COARSE = tuple(f"{g}-GAP coarse" for g in VARIANTS)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wsns.evaluation.bootstrap import Estimate, Resampled, nested_weights
-from wsns.evaluation.marks import Mark
 from wsns.evaluation.metrics import ratio
+from wsns.evaluation.scan_marks import Mark
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False marks per scan at which the sensitivity is given; LUNA16's."""

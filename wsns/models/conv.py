@@ -27,7 +27,7 @@ MIN_FLOPS = 1e8  # of one image: in smaller layers, as the demo's, the whole ste
 
 
 FACTOR = "factor"
-"""Name of a layer's optional parameter, a number by which its input is multiplied; see `wsns.models.unit_scale`."""
+"""Name of a layer's optional parameter, a number by which its input is multiplied; see `wsns.models.head_scale`."""
 
 
 class Conv(nn.Module):

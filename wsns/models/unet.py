@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from wsns.models.conv import Conv
-from wsns.models.vgg import BLOCKS, max_pool
+from wsns.models.vgg_gap import BLOCKS, max_pool
 
 FILTERS = (64, 128, 256, 512, 1024)
 ENCODERS = ("unet", "vgg")

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from wsns.models.conv import FACTOR, scaled
-from wsns.models.vgg import BLOCKS, HEAD_BLOCKS, Output, max_pool
+from wsns.models.vgg_gap import BLOCKS, HEAD_BLOCKS, Output, max_pool
 
 CELL = 2 ** (len(BLOCKS) - 1)
 """Pixels of the input per cell."""

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsns.evaluation.beyond import Beyond
-from wsns.evaluation.classifier import Curves
+from wsns.evaluation.extended import Beyond
 from wsns.evaluation.froc import RATES, Froc
+from wsns.evaluation.roc import Curves
 from wsns.report.figures import WIDTH
 from wsns.report.plots import COLOURS, MARKERS
-from wsns.report.views import own_style
+from wsns.report.slice_view import own_style
 
 LINES = dict(zip(COLOURS, ("solid", "dashed", "dotted", "dashdot"), strict=True))
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from wsns.evaluation.cases import FINE, Case
-from wsns.evaluation.table import Table
-from wsns.evaluation.table_text import with_interval
-from wsns.report import markup, views
+from wsns.evaluation.table1 import Table
+from wsns.evaluation.table1_text import with_interval
+from wsns.report import html, slice_view
 from wsns.report.figures import WIDTH, draw_result, with_key
-from wsns.report.views import SliceView, own_style
+from wsns.report.slice_view import SliceView, own_style
 
 SHOWN = (*FINE, "U-Net")
 
@@ -41,7 +41,7 @@ def gallery(groups: Mapping[str, Sequence[tuple[SliceView, Case]]]) -> Figure:
         for axes in panels[len(group) :]:
             axes.set_axis_off()
         for axes, (view, case) in zip(panels, group, strict=False):
-            draw_result(axes, view, method, views.zoom_box(view, view.results.get(method)))
+            draw_result(axes, view, method, slice_view.zoom_box(view, view.results.get(method)))
             axes.set_title(f"{view.title}\nscore {case.score:.2f}, {case.area_mm2:,.0f} mm²", fontsize=8)
         panels[0].set_ylabel(method, fontsize=10)
     return with_key(figure, "result")
@@ -55,4 +55,4 @@ def counts(table: Table) -> str:
         if row.method in SHOWN and table.negatives
     ]
     caption = f"{table.negatives:,} test slices without a nodule; beside it what the same method finds in the others"
-    return markup.table(caption, ("Method", "FPR", "TPR"), rows) if rows else ""
+    return html.table(caption, ("Method", "FPR", "TPR"), rows) if rows else ""

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wsns.evaluation.cases import VARIANTS, Case
-from wsns.evaluation.causes import CAUSES, cause
-from wsns.report import views
-from wsns.report.views import SliceView, own_style
+from wsns.evaluation.failure_modes import CAUSES, cause
+from wsns.report import slice_view
+from wsns.report.slice_view import SliceView, own_style
 
 WIDTH = 11.0  # inches
 
@@ -27,7 +27,7 @@ def overview(view: SliceView, *, variant: int = 2) -> Figure:
     """
     method = f"{variant}-GAP fine"
     result, scope = view.results.get(method), view.scopes.get(variant)
-    box = views.zoom_box(view, view.consensus, result, scope)
+    box = slice_view.zoom_box(view, view.consensus, result, scope)
     figure = Figure(figsize=(WIDTH, 6.4), layout="constrained")
     panels = figure.subplots(2, 4).ravel()
     _whole_slice(panels[0], view)
@@ -56,12 +56,12 @@ def figure2(slices: Sequence[SliceView], *, variant: int = 2) -> Figure:
     rows = figure.subplots(len(slices), 8, squeeze=False)
     for view, panels in zip(slices, rows, strict=True):
         shown = [view.results.get(method) for method in methods]
-        box = views.zoom_box(view, view.consensus, *shown)
+        box = slice_view.zoom_box(view, view.consensus, *shown)
         _crop(panels[0], view, box)
         panels[0].set_ylabel(view.title.replace(", ", "\n"), fontsize=7.5)
         for gaps, axes in zip(VARIANTS, panels[1:4], strict=True):
             _nam(axes, view, gaps, None)
-            views.outline(axes, view.scopes.get(gaps), views.SCOPE)
+            slice_view.outline(axes, view.scopes.get(gaps), slice_view.SCOPE)
         for method, axes in zip(methods, panels[4:7], strict=True):
             draw_result(axes, view, method, box)
         _consensus(panels[7], view, box)
@@ -128,8 +128,8 @@ def gallery(
         for axes, (view, case) in zip(panels, group, strict=False):
             result = view.results.get(method)
             scope = view.scopes.get(int(method[0])) if scopes else None
-            draw_result(axes, view, method, views.zoom_box(view, view.consensus, result, scope))
-            views.outline(axes, scope, views.SCOPE, style="dotted")
+            draw_result(axes, view, method, slice_view.zoom_box(view, view.consensus, result, scope))
+            slice_view.outline(axes, scope, slice_view.SCOPE, style="dotted")
             axes.set_title(
                 f"{view.title}\nDice {case.dice or 0:.2f}, {case.diameter_mm or 0:.1f} mm", fontsize=8
             )
@@ -141,41 +141,43 @@ def _whole_slice(axes: Axes, view: SliceView) -> None:
     if view.scan_slice is None:
         _missing(axes, view, "whole slice", "not kept")
         return
-    views.show_slice(axes, view.scan_slice, title="slice and crop")
+    slice_view.show_slice(axes, view.scan_slice, title="slice and crop")
     rows, columns = view.scan_slice.shape
     size = len(view.hu)
     axes.set_xlim(min(-0.5, view.origin[1] - 2), max(columns - 0.5, view.origin[1] + size + 2))
     axes.set_ylim(max(rows - 0.5, view.origin[0] + size + 2), min(-0.5, view.origin[0] - 2))
     axes.set_facecolor("black")
-    views.square(axes, (*view.origin, size))
-    views.measured(axes, view)
+    slice_view.square(axes, (*view.origin, size))
+    slice_view.measured(axes, view)
 
 
 def _crop(axes: Axes, view: SliceView, box: tuple[int, int, int]) -> None:
-    views.show_slice(axes, view.hu, title="crop")
-    views.square(axes, box)
-    views.measured(axes, view)
+    slice_view.show_slice(axes, view.hu, title="crop")
+    slice_view.square(axes, box)
+    slice_view.measured(axes, view)
 
 
 def _lungs(axes: Axes, view: SliceView) -> None:
     if view.lungs is None:
         _missing(axes, view, "lung mask", "no lung mask")
         return
-    views.show_slice(axes, view.hu, title="lung mask" if view.hull is None else "lung mask, hull (dotted)")
-    views.outline(axes, view.hull, views.HULL, style="dotted", width=1.0)
-    for lung, colour in enumerate(views.LUNGS, start=1):
-        views.outline(axes, view.lungs == lung, colour)
-    views.measured(axes, view)
+    slice_view.show_slice(
+        axes, view.hu, title="lung mask" if view.hull is None else "lung mask, hull (dotted)"
+    )
+    slice_view.outline(axes, view.hull, slice_view.HULL, style="dotted", width=1.0)
+    for lung, colour in enumerate(slice_view.LUNGS, start=1):
+        slice_view.outline(axes, view.lungs == lung, colour)
+    slice_view.measured(axes, view)
 
 
 def _consensus(axes: Axes, view: SliceView, box: tuple[int, int, int] | None = None) -> None:
-    views.show_slice(axes, view.hu, title="readers' consensus")
-    views.outline(axes, view.consensus, views.CONSENSUS)
+    slice_view.show_slice(axes, view.hu, title="readers' consensus")
+    slice_view.outline(axes, view.consensus, slice_view.CONSENSUS)
     if view.consensus is None or not np.any(view.consensus):
-        views.say(axes, "no nodule")
+        slice_view.say(axes, "no nodule")
     if box:
-        views.zoom(axes, box)
-    views.measured(axes, view)
+        slice_view.zoom(axes, box)
+    slice_view.measured(axes, view)
 
 
 def _nam(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int] | None) -> None:
@@ -184,11 +186,11 @@ def _nam(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int] | 
     if nam is None:
         _missing(axes, view, title, "no NAM")
         return
-    views.show_slice(axes, view.hu, title=title)
-    views.heat(axes, nam)
+    slice_view.show_slice(axes, view.hu, title=title)
+    slice_view.heat(axes, nam)
     if box:
-        views.square(axes, box)
-    views.measured(axes, view)
+        slice_view.square(axes, box)
+    slice_view.measured(axes, view)
 
 
 def _scope(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int]) -> None:
@@ -196,10 +198,10 @@ def _scope(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int])
     if scope is None or not np.any(scope):
         _missing(axes, view, "scope", "no scope: not declared a nodule slice")
     else:
-        views.show_slice(axes, view.hu, title="scope (enlarged)")
-        views.outline(axes, scope, views.SCOPE)
-    views.zoom(axes, box)
-    views.measured(axes, view)
+        slice_view.show_slice(axes, view.hu, title="scope (enlarged)")
+        slice_view.outline(axes, scope, slice_view.SCOPE)
+    slice_view.zoom(axes, box)
+    slice_view.measured(axes, view)
 
 
 def _candidates(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, int]) -> None:
@@ -207,34 +209,34 @@ def _candidates(axes: Axes, view: SliceView, variant: int, box: tuple[int, int, 
     if candidates is None or not np.any(candidates):
         _missing(axes, view, "candidates", "no candidates")
     else:
-        views.show_slice(axes, view.hu, title=f"{len(candidates)} candidates")
+        slice_view.show_slice(axes, view.hu, title=f"{len(candidates)} candidates")
         # Nested outlines of one object are common: the inner ones must stay on top.
         for number, mask in enumerate(sorted(candidates, key=np.count_nonzero, reverse=True)):
-            views.outline(axes, mask, views.CYCLE[number % len(views.CYCLE)], width=1.1)
-    views.zoom(axes, box)
-    views.measured(axes, view)
+            slice_view.outline(axes, mask, slice_view.CYCLE[number % len(slice_view.CYCLE)], width=1.1)
+    slice_view.zoom(axes, box)
+    slice_view.measured(axes, view)
 
 
 def draw_result(axes: Axes, view: SliceView, method: str, box: tuple[int, int, int]) -> None:
     """Draws a method's result and the consensus in a square of a slice, and in words what of them there isn't."""
     result = view.results.get(method)
-    views.show_slice(axes, view.hu, title="result, consensus")
-    views.outline(axes, result, views.RESULT)
-    views.outline(axes, view.consensus, views.CONSENSUS, style="dashed")
+    slice_view.show_slice(axes, view.hu, title="result, consensus")
+    slice_view.outline(axes, result, slice_view.RESULT)
+    slice_view.outline(axes, view.consensus, slice_view.CONSENSUS, style="dashed")
     if method not in view.results:
-        views.say(axes, "no result kept")
+        slice_view.say(axes, "no result kept")
     elif result is None:
-        views.say(axes, "not detected")
+        slice_view.say(axes, "not detected")
     elif not np.any(result):
-        views.say(axes, "empty result")
-    views.zoom(axes, box)
-    views.measured(axes, view)
+        slice_view.say(axes, "empty result")
+    slice_view.zoom(axes, box)
+    slice_view.measured(axes, view)
 
 
 def _missing(axes: Axes, view: SliceView, title: str, words: str) -> None:
     """Draws the crop with a remark in the place of a layer that isn't there."""
-    views.show_slice(axes, view.hu, title=title)
-    views.say(axes, words)
+    slice_view.show_slice(axes, view.hu, title=title)
+    slice_view.say(axes, words)
 
 
 def _headed(figure: Figure, title: str) -> Figure:
@@ -246,11 +248,11 @@ def _headed(figure: Figure, title: str) -> Figure:
 def with_key(figure: Figure, *names: str) -> Figure:
     """Adds the key of the outlines under all panels, on black as they are seen."""
     keys = {
-        "consensus": Line2D([], [], color=views.CONSENSUS, linestyle="dashed", label="consensus"),
-        "result": Line2D([], [], color=views.RESULT, label="result"),
-        "scope": Line2D([], [], color=views.SCOPE, label="scope"),
+        "consensus": Line2D([], [], color=slice_view.CONSENSUS, linestyle="dashed", label="consensus"),
+        "result": Line2D([], [], color=slice_view.RESULT, label="result"),
+        "scope": Line2D([], [], color=slice_view.SCOPE, label="scope"),
     }
-    lines = [*(keys[name] for name in names), Line2D([], [], linestyle="none", label=views.READ_AS)]
+    lines = [*(keys[name] for name in names), Line2D([], [], linestyle="none", label=slice_view.READ_AS)]
     figure.legend(
         handles=lines,
         loc="outside lower center",

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsns import paper
-from wsns.evaluation import table_text
-from wsns.evaluation.beyond import Beyond
-from wsns.evaluation.differences import COMPARED
-from wsns.evaluation.table import Table
-from wsns.report import accounting, beyond, false_alarms, markup, table1
+from wsns.evaluation import table1_text
+from wsns.evaluation.extended import Beyond
+from wsns.evaluation.paired_differences import COMPARED
+from wsns.evaluation.table1 import Table
+from wsns.report import data_section as accounting
+from wsns.report import extended as beyond
+from wsns.report import false_alarms, html, table1
 from wsns.report.table1 import Learned
 
 PLACED = {"overview", "curves", "causes", "failures", "alarms"}
@@ -87,8 +89,8 @@ def render(content: ReportContent) -> str:
         f"Weakly-supervised nodule segmentation: {source_line(content.source, synthetic=content.synthetic)}"
     )
     sections = "\n".join(part for part in (content.opening, *_sections(content)) if part)
-    body = [_header(content), _pictures(content, "overview"), markup.contents(sections), sections]
-    return markup.page(title, "\n".join(part for part in body if part))
+    body = [_header(content), _pictures(content, "overview"), html.contents(sections), sections]
+    return html.page(title, "\n".join(part for part in body if part))
 
 
 def _sections(content: ReportContent) -> list[str]:
@@ -97,25 +99,25 @@ def _sections(content: ReportContent) -> list[str]:
     return [
         table1.section(table, data, content.learned),
         _basis(content),
-        markup.section("Differences between methods", _differences(table)),
-        markup.section("Slices with two nodules", _two_nodules(table)),
-        markup.section("Labelling effort", _effort(table)),
-        markup.section(
+        html.section("Differences between methods", _differences(table)),
+        html.section("Slices with two nodules", _two_nodules(table)),
+        html.section("Labelling effort", _effort(table)),
+        html.section(
             "Slice classification", beyond.classification(table, found), _pictures(content, "curves")
         ),
-        markup.section("Whole scans", beyond.whole_scans(found.whole)),
-        markup.section("Where the maps look, and what there was to choose", beyond.localisation(found)),
-        markup.section("Distances between outlines", beyond.surfaces(found)),
-        markup.section("Which nodules", beyond.groups(table, found)),
-        markup.section("Why results fail", beyond.causes(found), _pictures(content, "causes", "failures")),
-        markup.section("False alarms", false_alarms.counts(table), _pictures(content, "alarms")),
-        markup.section("Figures", _pictures(content, *(n for n in content.pictures if n not in PLACED))),
-        markup.section("Chosen where the paper is silent", _choices(content.choices)),
+        html.section("Whole scans", beyond.whole_scans(found.whole)),
+        html.section("Where the maps look, and what there was to choose", beyond.localisation(found)),
+        html.section("Distances between outlines", beyond.surfaces(found)),
+        html.section("Which nodules", beyond.groups(table, found)),
+        html.section("Why results fail", beyond.causes(found), _pictures(content, "causes", "failures")),
+        html.section("False alarms", false_alarms.counts(table), _pictures(content, "alarms")),
+        html.section("Figures", _pictures(content, *(n for n in content.pictures if n not in PLACED))),
+        html.section("Chosen where the paper is silent", _choices(content.choices)),
         accounting.section(content.accounting),
-        markup.section(
+        html.section(
             "Configuration and versions",
-            markup.folded("Configuration (config.json)", markup.definitions(content.config)),
-            markup.folded("Versions and devices (environment.json)", markup.definitions(content.environment)),
+            html.folded("Configuration (config.json)", html.definitions(content.config)),
+            html.folded("Versions and devices (environment.json)", html.definitions(content.environment)),
         ),
     ]
 
@@ -123,20 +125,20 @@ def _sections(content: ReportContent) -> list[str]:
 def _pictures(content: ReportContent, *names: str) -> str:
     """Returns those of the figures that there are."""
     shown = [content.pictures[name] for name in names if name in content.pictures]
-    return "\n".join(markup.picture(picture.png, picture.alt, picture.caption) for picture in shown)
+    return "\n".join(html.picture(picture.png, picture.alt, picture.caption) for picture in shown)
 
 
 def _header(content: ReportContent) -> str:
-    lead = f"After {paper.CITATION}. {table_text.basis(content.table)}."
+    lead = f"After {paper.CITATION}. {table1_text.basis(content.table)}."
     lines = [
         "<header>",
         "<h1>Weakly-supervised segmentation of pulmonary nodules</h1>",
-        f'<p class="lead">{markup.text(lead)}</p>',
+        f'<p class="lead">{html.text(lead)}</p>',
     ]
     if content.synthetic:
         lines.append(
             f'<p class="alarm"><strong>{SYNTHETIC}</strong> Every image here was generated '
-            f"({markup.text(content.source)}): the geometry and the readers’ outlines come from LIDC-IDRI, "
+            f"({html.text(content.source)}): the geometry and the readers’ outlines come from LIDC-IDRI, "
             "the pixels do not. The figures say nothing about real scans.</p>"
         )
     return "\n".join([*lines, "</header>"])
@@ -157,29 +159,29 @@ def _basis(content: ReportContent) -> str:
     heads = ("Split", "Patients", "Scans", "Slices with a nodule", "Slices without")
     return (
         '<section class="basis" id="basis">\n<h2>What this stands on</h2>\n'
-        + markup.definitions(facts)
-        + (markup.table("What went in", heads, counts) if counts else "")
+        + html.definitions(facts)
+        + (html.table("What went in", heads, counts) if counts else "")
         + _lessons(content.learned)
-        + markup.bullets(list(content.notes))
+        + html.bullets(list(content.notes))
         + "\n</section>"
     )
 
 
 def _lessons(learned: Sequence[Learned]) -> str:
     rows = [(own.network, table1.lesson(own)) for own in learned]
-    return markup.table("What each network learned from", ("Network", "Training"), rows) if rows else ""
+    return html.table("What each network learned from", ("Network", "Training"), rows) if rows else ""
 
 
 def _differences(table: Table) -> str:
     rows = [
-        (f"{pair.one} − {pair.other}", *table_text.difference_cells(pair.figures))
+        (f"{pair.one} − {pair.other}", *table1_text.difference_cells(pair.figures))
         for pair in table.differences
     ]
-    heads = ("Methods", *(table_text.HEADINGS[name] for name in COMPARED))
+    heads = ("Methods", *(table1_text.HEADINGS[name] for name in COMPARED))
     caption = (
         "Below a difference its 95 % interval, paired over patients; TP columns: difference of the two means"
     )
-    return markup.table(caption, heads, rows) if rows else ""
+    return html.table(caption, heads, rows) if rows else ""
 
 
 def _two_nodules(table: Table) -> str:
@@ -187,12 +189,12 @@ def _two_nodules(table: Table) -> str:
         return "<p>The test split has no slice with two nodules.</p>"
     slices, both, one = paper.TWO_NODULES
     rows: list[tuple[object, ...]] = [(row.method, row.both, row.one, row.none) for row in table.two_nodules]
-    rows.append((f"{markup.PAPERS}, {paper.TWO_NODULES_MODEL}", both, one, slices - both - one))
+    rows.append((f"{html.PAPERS}, {paper.TWO_NODULES_MODEL}", both, one, slices - both - one))
     caption = (
         f"{table.two_nodules[0].n:,} slices (in the paper {slices}), "
         "by how many of the two nodules the result overlaps"
     )
-    return markup.table(caption, ("Method", "Both", "One", "None"), rows)
+    return html.table(caption, ("Method", "Both", "One", "None"), rows)
 
 
 def _effort(table: Table) -> str:
@@ -200,11 +202,11 @@ def _effort(table: Table) -> str:
         return ""
     voxels, slices = paper.EFFORT
     return (
-        f"<p>One slice label stands for {table_text.number(table.effort.ratio, 0)} voxels of the consensus "
+        f"<p>One slice label stands for {table1_text.number(table.effort.ratio, 0)} voxels of the consensus "
         f"({table.effort.voxels:,} voxels, {table.effort.slices:,} slices with and without a nodule). "
         f"The paper’s: {voxels / slices:.0f} ({voxels:,} / {slices:,}).</p>"
     )
 
 
 def _choices(choices: Sequence[tuple[str, str]]) -> str:
-    return markup.table("Not stated in the paper", ("Subject", "Chosen"), choices) if choices else ""
+    return html.table("Not stated in the paper", ("Subject", "Chosen"), choices) if choices else ""

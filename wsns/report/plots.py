@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wsns.evaluation.cases import COARSE, FINE, METHODS, Case
-from wsns.evaluation.causes import CAUSES
+from wsns.evaluation.failure_modes import CAUSES
 from wsns.report.figures import WIDTH
-from wsns.report.views import own_style
+from wsns.report.slice_view import own_style
 
 BINS_MM = (0.0, 4.0, 6.0, 8.0, 10.0, 15.0, float("inf"))
 COLOURS = dict(

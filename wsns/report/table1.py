@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 
-from wsns.evaluation import table_text
+from wsns.evaluation import table1_text
 from wsns.evaluation.cases import FINE
-from wsns.evaluation.table import Row, Table
-from wsns.report import markup, terms
+from wsns.evaluation.table1 import Row, Table
+from wsns.report import glossary, html
 
 UNET = "U-Net"
 TERMS = (
@@ -43,11 +43,11 @@ def section(table: Table, data: str, learned: Sequence[Learned]) -> str:
         data: the data in words.
         learned: of each network.
     """
-    return markup.section(
+    return html.section(
         "Table 1",
         _table(table, data, learned),
-        markup.bullets(table_text.remarks(table), style="notes"),
-        terms.explain(*TERMS),
+        html.bullets(table1_text.remarks(table), style="notes"),
+        glossary.explain(*TERMS),
     )
 
 
@@ -87,15 +87,15 @@ def _epochs(own: Learned) -> str:
 
 
 def _table(table: Table, data: str, learned: Sequence[Learned]) -> str:
-    heads = ("Method", *(heading for _, _, heading, _, _ in table_text.SHOWN))
-    head = "".join(f'<th scope="col">{markup.text(cell)}</th>' for cell in heads)
+    heads = ("Method", *(heading for _, _, heading, _, _ in table1_text.SHOWN))
+    head = "".join(f'<th scope="col">{html.text(cell)}</th>' for cell in heads)
     caption = (
         f"{data}: mean ± SD, below it the 95 % interval. In italics, the paper’s own figures on LIDC-IDRI."
     )
     rows = "\n".join(_rows(row, learned, len(heads)) for row in table.rows)
-    return '<p class="hint">The table scrolls sideways.</p>' + markup.scrolling(
+    return '<p class="hint">The table scrolls sideways.</p>' + html.scrolling(
         "Table 1",
-        f'<table class="table1">\n<caption><span>{markup.text(caption)}</span></caption>\n'
+        f'<table class="table1">\n<caption><span>{html.text(caption)}</span></caption>\n'
         f"<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{rows}\n</tbody>\n</table>",
     )
@@ -103,16 +103,16 @@ def _table(table: Table, data: str, learned: Sequence[Learned]) -> str:
 
 def _rows(row: Row, learned: Sequence[Learned], columns: int) -> str:
     """Returns a method's row and the paper's under it; the U-Net's begins with what it learned from."""
-    pairs = zip(table_text.value_cells(row), table_text.interval_cells(row), strict=True)
-    cells = "".join(markup.cell(pair) for pair in pairs)
-    printed = "".join(markup.cell(value) for value in table_text.paper_cells(row.method))
+    pairs = zip(table1_text.value_cells(row), table1_text.interval_cells(row), strict=True)
+    cells = "".join(html.cell(pair) for pair in pairs)
+    printed = "".join(html.cell(value) for value in table1_text.paper_cells(row.method))
     group = ' class="group"' if row.method in (FINE[0], UNET) else ""
     lines = [
-        f'<tr{group}><th scope="row">{markup.text(row.method)}</th>{cells}</tr>',
-        f'<tr class="paper"><th scope="row">{markup.PAPERS}</th>{printed}</tr>',
+        f'<tr{group}><th scope="row">{html.text(row.method)}</th>{cells}</tr>',
+        f'<tr class="paper"><th scope="row">{html.PAPERS}</th>{printed}</tr>',
     ]
     if said := _caveat(learned) if row.method == UNET else "":
-        lines.append(f'<tr class="aside"><td colspan="{columns}"><span>{markup.text(said)}</span></td></tr>')
+        lines.append(f'<tr class="aside"><td colspan="{columns}"><span>{html.text(said)}</span></td></tr>')
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import EIGHT, box, large_parts, opened
+from wsns.ops.morphology import EIGHT, box, large_parts, opened
 
 MIN_PIXELS = 3
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from wsns.errors import InputError
 from wsns.segmentation.energy import MEANS
-from wsns.segmentation.outline import OUTLINES
+from wsns.segmentation.selection import OUTLINES
 
 CHOICES = {
     "candidates": ("phases", "full"),

@@ -67,7 +67,7 @@ def segment_slices(
     Args:
         slices: N of them.
         networks: by number of GAPs: 1 (needed) and any of 2 and 3.
-        screen: of the 1-GAP network, see `wsns.segmentation.incremental.screen` (or `screening.screen`).
+        screen: of the 1-GAP network, see `wsns.segmentation.residual_nam_windows.screen` (or `screening.screen`).
         options: the thresholds.
         ahead: like `map`; one that works in the background proposes the next candidates while these are screened.
         each: like `map`, over the slices of a block; one with threads uses the processor's other cores.

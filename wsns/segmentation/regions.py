@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from wsns.segmentation.candidates import Candidates, candidates
-from wsns.segmentation.levels import level_candidates
 from wsns.segmentation.nam import Reading
 from wsns.segmentation.options import Options
-from wsns.segmentation.outline import choose, edge_gradients
+from wsns.segmentation.residual_nam import Masking, fill_values
 from wsns.segmentation.results import Region, SliceResult
 from wsns.segmentation.scope import first_scopes, narrowed_scope, smooth
-from wsns.segmentation.screening import Masking, fill_values
+from wsns.segmentation.selection import choose, edge_gradients
+from wsns.segmentation.threshold_candidates import level_candidates
 
 Regions = dict[int, tuple[Region, ...]]
 """One slice's regions, one per nodule sought, by number of GAPs."""
@@ -121,7 +121,7 @@ def score_regions(
 
 
 def choose_regions(result: SliceResult, options: Options) -> SliceResult:
-    """Picks the candidate of each region by its scores, see `wsns.segmentation.outline.choose`."""
+    """Picks the candidate of each region by its scores, see `wsns.segmentation.selection.choose`."""
     return _changed(
         result,
         lambda region: dataclasses.replace(

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
-from wsns.data.lungs.morphology import EIGHT, box
+from wsns.ops.morphology import EIGHT, box
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,15 +8,15 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from wsns import environment, hosts, lock
-from wsns import workdir as files
-from wsns.data.records.slices import VERSION
+from wsns.data.records.schema import VERSION
+from wsns.data.records.summary import summary
 from wsns.errors import InputError
-from wsns.models.build import MODELS, build
-from wsns.tasks.examples import check
-from wsns.tasks.summary import summary
-from wsns.tasks.thresholds import check as check_thresholds
+from wsns.models.factory import MODELS, build
+from wsns.run.settings import check as check_thresholds
+from wsns.runtime import environment, lock, multihost
+from wsns.runtime import workdir as files
 from wsns.tasks.weights import ensure
+from wsns.training.dataset import check
 
 STEPS = {
     "records": (),
@@ -62,8 +62,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> None:
     config = with_source(config, workdir)
     _check(config)
     if config.task not in NO_NETWORK:
-        hosts.check_devices()
-    with lock.held(workdir) if hosts.is_first() else contextlib.nullcontext():
+        multihost.check_devices()
+    with lock.held(workdir) if multihost.is_first() else contextlib.nullcontext():
         _run(config, workdir)
 
 
@@ -74,14 +74,14 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> None:
             describe(config, workdir, {})
         _function(config.task, ALONE[config.task])(config, workdir)
         return
-    stamps = files.Stamps(workdir, agenda(config) if hosts.is_first() else ())
+    stamps = files.Stamps(workdir, agenda(config) if multihost.is_first() else ())
     accounting = ensure_records(config, workdir, stamps)
-    if hosts.is_first():
+    if multihost.is_first():
         describe(config, workdir, {key: accounting[key] for key in FINGERPRINTS})
-    if "real" in steps_of(config) and hosts.count() == 1:
+    if "real" in steps_of(config) and multihost.count() == 1:
         _function("real", "prepare")(config, workdir, stamps)
     for step in steps_of(config):
-        if step not in TOGETHER and hosts.count() > 1:
+        if step not in TOGETHER and multihost.count() > 1:
             print(
                 f"{step!r} is work for one process: the same command without --coordinator goes on from here"
             )
@@ -182,7 +182,7 @@ def ensure_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stam
     """
     _build_records(config, workdir, stamps)
     accounting: dict[str, Any] = files.read_json(workdir / "records" / "accounting.json")
-    if hosts.is_first():
+    if multihost.is_first():
         print(summary(accounting, workdir / "records"))
     return accounting
 
@@ -211,7 +211,7 @@ def record_inputs(config: ConfigDict) -> dict[str, Any]:
     inputs: dict[str, Any] = config.data.to_dict() | {"version": VERSION}
     del inputs["workers"]
     if not config.data.manual_dir:
-        from wsns.data.twin import render as twin
+        from wsns.data.synthetic import twin
 
         inputs["twin"] = twin.VERSION
     return inputs
@@ -230,7 +230,7 @@ def _build_records(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stam
     stamps.tell("records", "records", done=known)
     if known:
         return
-    if hosts.count() > 1:
+    if multihost.count() > 1:
         raise InputError(
             f"{built}: the records are missing or made by another config; make them in one process first, with "
             "--config.task=records and without --coordinator"

@@ -7,18 +7,19 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from wsns import workdir as files
-from wsns.data.records import input as records
-from wsns.evaluation import beyond_text, table_text
-from wsns.evaluation.beyond import Whole, beyond, whole_scans
+from wsns.data.records import loading as records
+from wsns.evaluation import extended_text, table1_text
 from wsns.evaluation.cases import Case, read_cases
-from wsns.evaluation.table import Effort, table1
-from wsns.models import pretrained
-from wsns.models.build import TITLES
-from wsns.report import page
+from wsns.evaluation.extended import Whole, beyond, whole_scans
+from wsns.evaluation.table1 import Effort, table1
+from wsns.models.factory import TITLES
+from wsns.models.weights import start
+from wsns.report import open_choices, page
 from wsns.report.page import ReportContent, SplitCount
-from wsns.tasks import choices, learned, pictures, scans
-from wsns.tasks.finished import Run
+from wsns.run import figures, training_facts
+from wsns.run.folder import Run
+from wsns.runtime import workdir as files
+from wsns.tasks import scans
 from wsns.training.log import read_metrics
 
 SPLITS = ("train", "validation", "test")
@@ -91,21 +92,21 @@ def _write(
     found = beyond(cases, whole, **_settings(config))
     source = accounting["source"]
     synthetic = source == TWIN
-    table_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
-    files.write_rows(workdir / "measures.csv", beyond_text.COLUMNS, beyond_text.rows(table, found))
+    table1_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
+    files.write_rows(workdir / "measures.csv", extended_text.COLUMNS, extended_text.rows(table, found))
     logs = {TITLES[name]: read_metrics(workdir / name) for name in config.models}
     content = ReportContent(
         table=table,
         source=source,
         synthetic=synthetic,
         splits=count_splits(rows),
-        start=pretrained.load_trunk(config.model.start, config.model.weights).name,
+        start=start.load_trunk(config.model.start, config.model.weights).name,
         split_fingerprint=accounting["split_fingerprint"],
         beyond=found,
-        pictures=pictures.draw(run, found),
-        learned=learned.learned(config, workdir),
-        choices=choices.choices(config, accounting),
-        notes=choices.notes(config) + choices.training_notes(logs),
+        pictures=figures.draw(run, found),
+        learned=training_facts.learned(config, workdir),
+        choices=open_choices.choices(config, accounting),
+        notes=open_choices.notes(config) + open_choices.training_notes(logs),
         config=files.read_json(workdir / "config.json"),
         environment=files.read_json(workdir / "environment.json"),
         accounting=accounting,

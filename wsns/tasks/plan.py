@@ -11,18 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from wsns import environment, progress
-from wsns import workdir as files
-from wsns.data.records import counts
-from wsns.data.records import input as records
-from wsns.data.records.counts import Counts
-from wsns.data.records.slices import Slices
+from wsns.data.records import loading as records
+from wsns.data.records import slice_counts
+from wsns.data.records.schema import Slices
+from wsns.data.records.slice_counts import Counts
 from wsns.errors import InputError
-from wsns.models import build, cost, size
-from wsns.tasks import examples, measure, plan_text, records_done, thresholds
+from wsns.models import factory, size
+from wsns.planning import cost, text, timing
+from wsns.run import settings as thresholds
+from wsns.runtime import environment, progress
+from wsns.runtime import workdir as files
+from wsns.tasks import records_done
 from wsns.tasks.train import subject_of
 from wsns.tasks.weights import check_width
-from wsns.training.memory import compile_step, step_bytes
+from wsns.training import dataset
+from wsns.training.step_memory import compile_step, step_bytes
 
 GPU_SHARE, CPU_SHARE = 0.75, 0.9
 """Of a memory, what networks can have: what JAX takes of a GPU by default, and what systems leave of the host's."""
@@ -54,7 +57,7 @@ def check(config: ConfigDict) -> None:
     Raises:
         InputError: with the field.
     """
-    examples.check(config)
+    dataset.check(config)
     thresholds.check(config)
     check_width(config)
     for name in ("rate", "memory"):
@@ -65,7 +68,7 @@ def check(config: ConfigDict) -> None:
     if not config.models:
         raise InputError("config.models is empty: name at least one network")
     for name in config.models:
-        build.build(startless(config), name)
+        factory.build(startless(config), name)
 
 
 def startless(config: ConfigDict) -> ConfigDict:
@@ -85,7 +88,7 @@ def plan(config: ConfigDict, workdir: pathlib.Path) -> None:
     """
     config = startless(config)
     found, sample = _survey(config, workdir)
-    rate = measure.matmul_rate(jnp.dtype(config.model.dtype)) * jax.local_device_count()
+    rate = timing.matmul_rate(jnp.dtype(config.model.dtype)) * jax.local_device_count()
     networks = {name: _network(config, name, found, rate) for name in config.models}
     content = {
         "counts": dataclasses.asdict(found),
@@ -100,7 +103,7 @@ def plan(config: ConfigDict, workdir: pathlib.Path) -> None:
         "assumed": {"searched": SEARCHED, "gpu_share": GPU_SHARE, "cpu_share": CPU_SHARE},
     }
     files.write_json(workdir / "plan.json", content)
-    files.write_text(workdir / "plan.txt", plan_text.render(content))
+    files.write_text(workdir / "plan.txt", text.render(content))
     print(files.read_text(workdir / "plan.txt"), end="")
 
 
@@ -110,7 +113,7 @@ def _survey(config: ConfigDict, workdir: pathlib.Path) -> tuple[Counts, Callable
     if records_done(config, workdir):
         facts, parts = (files.read_json(built / f"{name}.json") for name in ("accounting", "split"))
         rows = files.read_rows(built / "scans.csv")
-        found = counts.of_records(facts, parts["patients"], rows, config.scans.most)
+        found = slice_counts.of_records(facts, parts["patients"], rows, config.scans.most)
         return found, functools.partial(_from_records, built)
     # Only here: a machine that has the records may lack what they were made with.
     from wsns.data.records.plan import make_plan, options
@@ -120,7 +123,7 @@ def _survey(config: ConfigDict, workdir: pathlib.Path) -> tuple[Counts, Callable
     made = make_plan(choice, progress.through, workdir / "dicom_index.json.gz", every=True)
     some = "test" in made.parts.values()
     tested = choose_scans(made, config.scans.most, config.data.seed) if some else []
-    return counts.of_plan(made, tested), functools.partial(_from_twin, made, choice)
+    return slice_counts.of_plan(made, tested), functools.partial(_from_twin, made, choice)
 
 
 def _from_records(built: pathlib.Path) -> Slices:
@@ -129,8 +132,8 @@ def _from_records(built: pathlib.Path) -> Slices:
 
 def _from_twin(made: Any, choice: Any) -> Slices:
     """Renders the twin of the smallest scan with enough slices that show a nodule."""
-    from wsns.data.records.scan import scan_records
-    from wsns.data.twin import render as twin
+    from wsns.data.records.extract import scan_records
+    from wsns.data.synthetic import twin
 
     enough = min(SAMPLE, max(made.positives.values()))
     scan = min(
@@ -150,15 +153,15 @@ def _some(slices: Slices) -> Slices:
 
 def _network(config: ConfigDict, name: str, found: Counts, rate: float) -> dict[str, Any]:
     """Returns what one network's training will take."""
-    progress.say(f"{build.TITLES[name]}: memory and speed")
-    network = build.build(config, name)
+    progress.say(f"{factory.TITLES[name]}: memory and speed")
+    network = factory.build(config, name)
     settings = config.unet if name == "unet" else config.train
-    training, validation = (found.parts[part].slices for part in examples.PARTS)
+    training, validation = (found.parts[part].slices for part in dataset.PARTS)
     if name == "unet" and config.unet.slices == "nodule":
         training = found.parts["train"].positive
     subject = subject_of(config, name, network, max(-(-training // settings.batch), 1))
     shapes = _example(config, name)
-    waiting = examples.slice_bytes(config, name) * sum(found.parts[part].slices for part in examples.PARTS)
+    waiting = dataset.slice_bytes(config, name) * sum(found.parts[part].slices for part in dataset.PARTS)
     compiled = functools.cache(functools.partial(compile_step, subject, shapes))
     whole = name == "unet" and config.unet.loss == "batch"
     choices = [1] if whole else cost.portions(settings.batch, jax.device_count())
@@ -166,7 +169,7 @@ def _network(config: ConfigDict, name: str, found: Counts, rate: float) -> dict[
     forward = size.flops(network.module, config.model.size)
     flops = cost.epoch_flops(forward, training, validation)
     batch = _timed_batch(settings.batch, forward, rate, fit.portions or settings.batch)
-    speed = measure.speed(subject, compiled(batch, 1), shapes, batch)
+    speed = timing.speed(subject, compiled(batch, 1), shapes, batch)
     seconds = settings.epochs * (training * speed.train + validation * speed.forward)
     given = config.plan.rate * 1e12 * config.plan.share
     return {
@@ -206,7 +209,7 @@ def fitted(config: ConfigDict, choices: list[int], waiting: int, took: Callable[
     limit, own = memory_limit(config.plan.memory)
     place = config.fit.input
     if place == "auto":
-        place = "device" if own and waiting <= examples.SHARE * limit else "host"
+        place = "device" if own and waiting <= dataset.SHARE * limit else "host"
     room = limit - (waiting if place == "device" or (place == "host" and not own) else 0)
     portions = cost.fewest(lambda number: took(number) <= room, choices)
     return Fit(took(1), portions, took(portions or choices[-1]), room)
@@ -222,7 +225,7 @@ def memory_limit(given: float) -> tuple[int, bool]:
         return int(GPU_SHARE * given * 2**30), True
     if limit := (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit", 0):
         return limit, True
-    return int(CPU_SHARE * examples.memory()), False
+    return int(CPU_SHARE * dataset.memory()), False
 
 
 def _timed_batch(batch: int, forward: int, rate: float, portions: int) -> int:
@@ -242,9 +245,9 @@ def _segmentation(
     untrained = {
         name: (network, network.first_params(config.seed, config.model.size))
         for name in weak
-        for network in [build.build(config, name)]
+        for network in [factory.build(config, name)]
     }
-    search = measure.search(config, untrained, sample())
+    search = timing.search(config, untrained, sample())
     tested, whole = found.parts["test"].slices, found.whole_slices
     passes = {name: tested + (whole if name in weak else 0) for name in config.models}
     searched = SEARCHED * (tested + whole)

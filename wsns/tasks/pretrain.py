@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from wsns import progress
-from wsns import workdir as files
-from wsns.data.twin import appearance, patches
+from wsns.data.synthetic import patches, scanner, shapes
 from wsns.errors import InputError
-from wsns.models import build, embedded, shapes
-from wsns.processes import cores, pool
-from wsns.training import checkpoints, loop, objectives
-from wsns.training.feed import InMemory
+from wsns.models import factory
+from wsns.models.weights import embedded
+from wsns.runtime import progress
+from wsns.runtime import workdir as files
+from wsns.runtime.processes import cores, pool
+from wsns.training import checkpoints, loop, losses
+from wsns.training.batching import InMemory
 from wsns.training.log import read_metrics
 
 PORTION = 500
@@ -30,7 +31,7 @@ class _Chests(NamedTuple):
     seed: int
     size: int
     factor: int
-    looks: appearance.Ranges
+    looks: scanner.Ranges
     beside: float
 
 
@@ -56,7 +57,7 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
     """
     on, name = config.pretrain.on, config.models[0]
     start = embedded.STARTS[on]
-    network = build.build(config, name)
+    network = factory.build(config, name)
     trunk = network.start
     assert trunk  # a U-Net has none
     count = config.pretrain.patches
@@ -68,8 +69,8 @@ def pretrain(config: ConfigDict, workdir: pathlib.Path) -> None:
     subject = loop.Subject(
         on,
         "accuracy",
-        objectives.localisation(network.apply, network.prepare),
-        objectives.adam(config.pretrain.rate, config.train.decay, steps),
+        losses.localisation(network.apply, network.prepare),
+        losses.adam(config.pretrain.rate, config.train.decay, steps),
         network.first_params(config.seed, config.model.size),
         remedy="lower the learning rate (--config.pretrain.rate=…) and name another --workdir",
     )
@@ -117,7 +118,7 @@ def _shapes(config: ConfigDict, count: int) -> Iterator[tuple[np.ndarray, np.nda
 def _patches(config: ConfigDict, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     size = config.model.size
     beside = config.data.neighbours if config.model.channels == "neighbours" else 0.0
-    common = size, config.data.crop // size, appearance.from_config(config.data.twin), beside
+    common = size, config.data.crop // size, scanner.from_config(config.data.twin), beside
     portions = -(-count // (CHESTS * patches.PER_CHEST))
     given = [_Chests(100_000 * config.seed + number, *common) for number in range(portions)]
     with pool(cores(config.data.workers)) as processes:

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 
 import ml_collections
 
-from wsns import progress, workdir
-from wsns.data.readers.annotations import Scan
+from wsns.data.lidc.annotations import Scan
 from wsns.data.records.plan import Plan, make_plan, options
-from wsns.data.records.store import Store
+from wsns.data.records.scan_store import Store
+from wsns.data.records.summary import count
 from wsns.data.records.workers import prepare_all
 from wsns.errors import InputError
-from wsns.tasks.record_files import write_all
-from wsns.tasks.summary import count
+from wsns.run.records_folder import write_all
+from wsns.runtime import progress, workdir
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SLICE_MB = 0.25

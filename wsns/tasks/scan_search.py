@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from wsns import progress
-from wsns import workdir as files
-from wsns.background import ahead, threads
-from wsns.data.readers.annotations import Scan
+from wsns.data.lidc.annotations import Scan
 from wsns.data.records.plan import Plan, make_plan
 from wsns.data.records.plan import options as data_options
-from wsns.data.records.slices import Slices
+from wsns.data.records.schema import Slices
 from wsns.data.records.workers import read_whole
 from wsns.errors import InputError
+from wsns.evaluation.case_rows import weak_cases
 from wsns.evaluation.cases import Case, write_cases
 from wsns.evaluation.mark_scores import SCORES, result_scores
-from wsns.evaluation.marks import Mark, find_marks
+from wsns.evaluation.scan_marks import Mark, find_marks
+from wsns.run.networks import load_trained, method_input, weak_networks
+from wsns.runtime import progress
+from wsns.runtime import workdir as files
+from wsns.runtime.background import ahead, threads
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
-from wsns.tasks.case_rows import weak_cases
 from wsns.tasks.scans import MARKS, SCANS
-from wsns.tasks.trained import load_trained, method_input, weak_networks
 
 
 def search(

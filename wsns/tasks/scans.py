@@ -10,14 +10,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from wsns import workdir as files
 from wsns.errors import InputError
 from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.mark_scores import SCORES
-from wsns.evaluation.marks import Mark
+from wsns.evaluation.scan_marks import Mark
+from wsns.run.settings import result_fields
+from wsns.runtime import workdir as files
 from wsns.tasks import train
-from wsns.tasks.thresholds import result_fields
 
 MARKS = ("patient", "series", "method", "score", "z", "slices", "area_mm2", "hits", *SCORES)
 SCANS = ("patient", "series", "slices", "left_out", "nodules", "unreachable")

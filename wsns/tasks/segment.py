@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from wsns import progress
-from wsns import workdir as files
-from wsns.background import ahead, threads
-from wsns.data.records import input as records
-from wsns.data.records.slices import Slices
+from wsns.data.records import loading as records
+from wsns.data.records.schema import Slices
+from wsns.evaluation.case_rows import KINDS, unet_case, weak_cases
 from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
+from wsns.run.networks import load_trained, method_input, segment_supervised, weak_networks
+from wsns.run.settings import result_fields
+from wsns.runtime import progress
+from wsns.runtime import workdir as files
+from wsns.runtime.background import ahead, threads
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
 from wsns.tasks import train
-from wsns.tasks.case_rows import KINDS, unet_case, weak_cases
-from wsns.tasks.thresholds import result_fields
-from wsns.tasks.trained import load_trained, method_input, segment_supervised, weak_networks
 
 NAM_STEP = 4
 """NAMs are kept as the means of blocks of so many pixels: their own stride is no finer."""

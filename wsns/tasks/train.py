@@ -8,14 +8,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from wsns import hosts, progress
-from wsns import workdir as files
-from wsns.models import build, pretrained, size, unit_scale
+from wsns.models import factory, head_scale, size
+from wsns.models.weights import start
+from wsns.runtime import multihost, progress
+from wsns.runtime import workdir as files
 from wsns.segmentation.nam import read_function
-from wsns.tasks import pointing
-from wsns.tasks.examples import open_examples
-from wsns.training import loop, objectives, preview
-from wsns.training.feed import Examples
+from wsns.training import hit_rate, loop, losses, nam_preview
+from wsns.training.batching import Examples
+from wsns.training.dataset import open_examples
 from wsns.training.log import Shown
 
 REMEDY = "lower the learning rate (--config.{}=…), and the same command then starts anew"
@@ -25,17 +25,17 @@ def train(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> No
     """Trains every network of `config.models` that is not trained yet."""
     opened = functools.lru_cache(1)(lambda kind: open_examples(config, workdir / "records", kind))
     for name in in_order(config.models):
-        if not stamps.must_do(name, inputs(config, workdir, name), f"train {build.TITLES[name]}"):
+        if not stamps.must_do(name, inputs(config, workdir, name), f"train {factory.TITLES[name]}"):
             continue
         splits, resident = opened("unet" if name == "unet" else "weak")
         wanted = inputs(config, workdir, name)
-        if hosts.is_first():
+        if multihost.is_first():
             # More epochs continue an earlier run; anything else starts anew.
             stamps.begin(
                 name, {key: value for key, value in wanted.items() if key != "epochs"}, workdir / name
             )
         fit(config, name, splits, workdir / name, resident=resident)
-        if hosts.is_first():
+        if multihost.is_first():
             stamps.mark_done(name, wanted)
 
 
@@ -53,15 +53,15 @@ def inputs(config: ConfigDict, workdir: pathlib.Path, name: str) -> dict[str, An
     if name != "unet":
         settings["rate"] = settings.pop("rates")[int(name[-1]) - 1]
         if settings["choose"] == "hit":
-            settings |= {key: config.segment[key] for key in pointing.SETTINGS}
+            settings |= {key: config.segment[key] for key in hit_rate.SETTINGS}
         if model["start"] != "imagenet":
             del model["head_scale"]
-        model["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
+        model["weights"] = start.load_trunk(model["start"], model["weights"]).checksum
     else:
         keys = ["size", "window", "dtype", "channels"]
         if settings["encoder"] == "vgg":
             keys += ["width", "start"]
-            settings["weights"] = pretrained.load_trunk(model["start"], model["weights"]).checksum
+            settings["weights"] = start.load_trunk(model["start"], model["weights"]).checksum
         model = {key: model[key] for key in keys}
     data = files.read_json(workdir / "records" / "accounting.json")["data_fingerprint"]
     return {"records": data, "model": model, "training": settings, "epochs": epochs, "seed": config.seed}
@@ -81,17 +81,17 @@ def fit(
         InputError: for impossible settings, or if the training can't go on.
     """
     settings = config.unet if name == "unet" else config.train
-    network = build.build(config, name)
+    network = factory.build(config, name)
     training, validation = splits
     subject = subject_of(config, name, network, -(-len(training) // settings.batch))
-    if hosts.is_first():
+    if multihost.is_first():
         progress.say(
             f"{subject.title}: {size.parameters(network.module, config.model.size) / 1e6:.3g} million parameters, "
             f"{size.flops(network.module, config.model.size) / 1e9:.3g} GFLOP per slice, "
             f"{network.start.name if network.start else 'random start'}"
         )
         if rms := network.head_rms():
-            progress.say("  heads' inputs are divided by their rms on CT: " + unit_scale.words(rms))
+            progress.say("  heads' inputs are divided by their rms on CT: " + head_scale.words(rms))
     options = loop.LoopOptions(
         settings.epochs,
         settings.batch,
@@ -102,13 +102,15 @@ def fit(
         config.fit.portions,
         config.fit.save_minutes,
     )
-    if hosts.is_first():
+    if multihost.is_first():
         shown = _shown(config, name, network, -(-len(training) // settings.batch), validation)
         subject = dataclasses.replace(subject, shown=shown)
     loop.fit(subject, training, validation, options, directory)
 
 
-def _shown(config: ConfigDict, name: str, network: build.Network, steps: int, validation: Examples) -> Shown:
+def _shown(
+    config: ConfigDict, name: str, network: factory.Network, steps: int, validation: Examples
+) -> Shown:
     """Returns what TensorBoard shows of a network's training: rate, hyperparameters, and NAMs of a weak one."""
     settings = (config.unet if name == "unet" else config.train).to_dict()
     if name == "unet":
@@ -118,27 +120,27 @@ def _shown(config: ConfigDict, name: str, network: build.Network, steps: int, va
         read = read_function(
             network.apply, network.prepare, config.model.size, config.segment.contrast, pool=config.model.pool
         )
-        look = preview.look(read, validation, config.model.window)
+        look = nam_preview.look(read, validation, config.model.window)
     return Shown(
-        objectives.falling(settings["rate"], settings["decay"], steps),
-        {"network": build.TITLES[name], "seed": config.seed, **config.model.to_dict(), **settings},
+        losses.falling(settings["rate"], settings["decay"], steps),
+        {"network": factory.TITLES[name], "seed": config.seed, **config.model.to_dict(), **settings},
         look,
     )
 
 
-def subject_of(config: ConfigDict, name: str, network: build.Network, steps: int) -> loop.Subject:
+def subject_of(config: ConfigDict, name: str, network: factory.Network, steps: int) -> loop.Subject:
     """Returns what is trained of a network, with so many steps in an epoch."""
     params = network.first_params(config.seed, config.model.size)
     if name == "unet":
         unet = config.unet
-        objective = objectives.segmentation(network.apply, network.prepare, unet.loss)
-        optimiser = objectives.adam(unet.rate, unet.decay, steps, unet.trunk_factor, network.loaded)
+        objective = losses.segmentation(network.apply, network.prepare, unet.loss)
+        optimiser = losses.adam(unet.rate, unet.decay, steps, unet.trunk_factor, network.loaded)
         return loop.Subject(
-            build.TITLES[name], "quality", objective, optimiser, params, remedy=REMEDY.format("unet.rate")
+            factory.TITLES[name], "quality", objective, optimiser, params, remedy=REMEDY.format("unet.rate")
         )
     settings = config.train
-    objective = objectives.classification(network.apply, network.prepare)
-    optimiser = objectives.sgd(
+    objective = losses.classification(network.apply, network.prepare)
+    optimiser = losses.sgd(
         settings.rates[int(name[-1]) - 1],
         settings.decay,
         steps,
@@ -147,15 +149,15 @@ def subject_of(config: ConfigDict, name: str, network: build.Network, steps: int
         network.loaded,
     )
     subject = loop.Subject(
-        build.TITLES[name],
+        factory.TITLES[name],
         "accuracy",
         objective,
         optimiser,
         params,
-        check=objectives.checking(network.apply, network.prepare),
+        check=losses.checking(network.apply, network.prepare),
         remedy=REMEDY.format("train.rates"),
     )
     if settings.choose == "accuracy":
         return subject
-    check = objectives.pointing(network.apply, network.prepare, config.segment.contrast, config.model.pool)
+    check = losses.pointing(network.apply, network.prepare, config.segment.contrast, config.model.pool)
     return dataclasses.replace(subject, check=check, choose=settings.choose)

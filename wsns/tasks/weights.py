@@ -7,10 +7,10 @@ import re
 from ml_collections import ConfigDict
 
 from wsns.errors import InputError
-from wsns.models import pretrained
-from wsns.models.imagenet import Identity
-from wsns.models.pretrained import KERAS_FILE, read_imagenet
-from wsns.tasks.download import fetch
+from wsns.models.weights import start
+from wsns.models.weights.identify import Identity
+from wsns.models.weights.start import KERAS_FILE, read_imagenet
+from wsns.runtime.download import fetch
 
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
 BYTES = 58_889_256
@@ -29,7 +29,7 @@ def weights(config: ConfigDict, workdir: pathlib.Path) -> None:
         InputError: if the file can't be fetched, isn't VGG16's, or is damaged.
     """
     given = config.model.weights
-    path = pathlib.Path(given) if given else pretrained.IMAGENET_FILE
+    path = pathlib.Path(given) if given else start.IMAGENET_FILE
     if not given:
         fetch_missing(path)
     read = read_imagenet(given)
@@ -47,7 +47,7 @@ def ensure(config: ConfigDict) -> None:
     """
     check_width(config)
     if config.model.start == "imagenet" and not config.model.weights and _has_trunk(config):
-        fetch_missing(pretrained.IMAGENET_FILE)
+        fetch_missing(start.IMAGENET_FILE)
 
 
 def check_width(config: ConfigDict) -> None:

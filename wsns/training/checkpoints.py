@@ -10,9 +10,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from wsns import workdir
 from wsns.errors import InputError
-from wsns.plain_paths import own_name, plain
+from wsns.runtime import workdir
+from wsns.runtime.plain_paths import own_name, plain
 from wsns.training.step import PER_STEP, State, no_sums
 
 LATEST = 2

@@ -9,10 +9,10 @@ from typing import Any
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
-from wsns import progress, workdir
 from wsns.errors import InputError
-from wsns.plain_paths import plain
-from wsns.training.preview import Look
+from wsns.runtime import progress, workdir
+from wsns.runtime.plain_paths import plain
+from wsns.training.nam_preview import Look
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Log:
     ) -> None:
         """Adds an epoch: loss and scores of each split, and `timing`: its training slices and how fast they were.
 
-        What `wsns.training.faults` found stands in the row of the validation split, if anything.
+        What `wsns.training.health` found stands in the row of the validation split, if anything.
         """
         for split, values in means.items():
             named = {self._named(name): value for name, value in values.items()}

@@ -11,12 +11,12 @@ import numpy as np
 import optax
 
 from wsns.errors import InputError
-from wsns.training import feed
+from wsns.training import batching
 from wsns.training import step as steps
 from wsns.training.augment import augment
 from wsns.training.checkpoints import Position
 from wsns.training.log import NOTHING, Shown
-from wsns.training.watch import Watch
+from wsns.training.monitor import Watch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,8 +61,8 @@ class LoopOptions:
 
 def fit(
     subject: Subject,
-    train: feed.Examples,
-    validation: feed.Examples,
+    train: batching.Examples,
+    validation: batching.Examples,
     options: LoopOptions,
     directory: pathlib.Path,
 ) -> None:
@@ -88,7 +88,7 @@ def fit(
         ) from error
 
 
-def evaluate(eval_step: Callable, params: Any, data: feed.Feed) -> dict[str, float]:
+def evaluate(eval_step: Callable, params: Any, data: batching.Feed) -> dict[str, float]:
     """Returns the mean loss and scores over a split; `params` are replicated."""
     sums = [
         steps.unreplicate(eval_step(params, part, data.data)) for part in data.batches(np.arange(data.count))
@@ -99,8 +99,8 @@ def evaluate(eval_step: Callable, params: Any, data: feed.Feed) -> dict[str, flo
 
 def _fit(
     subject: Subject,
-    train: feed.Examples,
-    validation: feed.Examples,
+    train: batching.Examples,
+    validation: batching.Examples,
     options: LoopOptions,
     directory: pathlib.Path,
 ) -> None:
@@ -112,9 +112,9 @@ def _fit(
         augmentation=moved if options.flip or options.shift else None,
     )
     eval_step = steps.make_eval_step(subject.check or subject.objective)
-    data = feed.Feed(train, options.batch, options.portions, resident=options.resident)
+    data = batching.Feed(train, options.batch, options.portions, resident=options.resident)
     # A portion is what is known to fit.
-    checks = feed.Feed(validation, -(-options.batch // options.portions), resident=options.resident)
+    checks = batching.Feed(validation, -(-options.batch // options.portions), resident=options.resident)
     devices = jax.local_device_count()
     watch = Watch(
         subject.title,
@@ -140,14 +140,14 @@ def _fit(
 def _epoch(
     train_step: Callable,
     state: steps.State,
-    data: feed.Feed,
+    data: batching.Feed,
     epoch: int,
     done: int,
     seed: int,
     watch: Watch,
 ) -> steps.State:
     """Takes a step per batch of an epoch, of which `done` were taken before."""
-    order = feed.order(seed, epoch, data.count)
+    order = batching.order(seed, epoch, data.count)
     for number, part in enumerate(data.batches(order, done), start=done):
         state, shown = train_step(state, part, data.data)
         watch.step(shown, data.size(number))

@@ -7,8 +7,8 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from wsns.data.lungs.chest import Size, parts
-from wsns.data.lungs.morphology import shrunk
 from wsns.errors import InputError
+from wsns.ops.morphology import shrunk
 
 GAS_BELOW = -955  # HU, mean of the inner voxels: gas in the bowel, never parenchyma
 MIN_LUNG_ML = 100

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from wsns.data.lungs.chest import Size, parts
-from wsns.data.lungs.morphology import box
+from wsns.ops.morphology import box
 
 MAX_AIRWAY_ML = 150
 AIRWAY_BELOW = (-800, -850, -880, -900, -920, -940, -960, -980)  # HU

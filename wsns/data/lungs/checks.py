@@ -19,7 +19,7 @@ def warnings(
     """Compares the lungs with what lungs have, and with each other.
 
     Args:
-        coarse: (z, y, x) uint8, see `wsns.data.lungs.segment.Lungs`.
+        coarse: (z, y, x) uint8, see `wsns.data.lungs.masks.Lungs`.
         voxel: size in mm.
         middle: column of the body's midline.
         cut_mm2: area of lung 1 and of lung 2 at the edge of the field of view.

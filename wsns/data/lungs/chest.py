@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import grown, shrunk
 from wsns.data.volume import AIR_HU, Volume
+from wsns.ops.morphology import grown, shrunk
 
 COARSE_MM = 2.6
 AIR_BELOW = -400  # HU, halfway between parenchyma and soft tissue

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from wsns.data.lungs.morphology import dilated, eroded, filled, large_parts
+from wsns.ops.morphology import dilated, eroded, filled, large_parts
 
 
 def hull(lungs: np.ndarray, spacing: float, closing: float = 10.0, min_part: float = 100.0) -> np.ndarray:

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from wsns.data.readers.annotations import CONTOURS, Scan, load_scans
-from wsns.data.readers.consensus import RULES
-from wsns.data.readers.selection import Reading, count_positives
-from wsns.data.records.scan import Rules
+from wsns.data.lidc.annotations import CONTOURS, Scan, load_scans
+from wsns.data.lidc.consensus import RULES
+from wsns.data.lidc.selection import Reading, count_positives
+from wsns.data.records.extract import Rules
 from wsns.data.records.split import split
 from wsns.data.source import open_source
-from wsns.data.twin import appearance
+from wsns.data.synthetic import scanner
 from wsns.data.volume import Source
 from wsns.errors import InputError
-from wsns.progress import Progress
+from wsns.runtime.progress import Progress
 
 _LEAST = {
     "crop": 32, "agreement": 1, "min_readers": 1, "max_nodules": 1, "max_scans": 0, "workers": 0, "agreement_share": 0,
@@ -41,7 +41,7 @@ class Options(Reading):
     consensus: str = "staple"
     workers: int = 0
     twin_seed: int = 0
-    twin: appearance.Ranges = appearance.RANDOMISED
+    twin: scanner.Ranges = scanner.RANDOMISED
 
     @property
     def reading(self) -> Reading:
@@ -79,7 +79,7 @@ def options(config: Mapping[str, Any]) -> Options:
     names = [field.name for field in dataclasses.fields(Options)]
     given = {name: config[name] for name in names if name in config}
     if "twin" in given:
-        given["twin"] = appearance.from_config(given["twin"])
+        given["twin"] = scanner.from_config(given["twin"])
     made = Options(**given)
     low, high = made.thickness
     made = dataclasses.replace(made, thickness=(low, high))

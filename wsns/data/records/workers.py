@@ -5,14 +5,14 @@ import concurrent.futures
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from wsns.background import ahead
-from wsns.data.readers.annotations import Scan
-from wsns.data.records.scan import Rules, ScanRecords, scan_records
-from wsns.data.records.slices import Slices
-from wsns.data.records.store import Store
+from wsns.data.lidc.annotations import Scan
+from wsns.data.records.extract import Rules, ScanRecords, scan_records
+from wsns.data.records.scan_store import Store
+from wsns.data.records.schema import Slices
 from wsns.data.volume import Source
 from wsns.errors import InputError
-from wsns.processes import cores, pool
+from wsns.runtime.background import ahead
+from wsns.runtime.processes import cores, pool
 
 
 def prepare(scan: Scan, source: Source, rules: Rules) -> ScanRecords:

@@ -1,0 +1,268 @@
+"""What a run writes, and when a step counts as done.
+
+Every file appears under its name only when it is complete and on the disk, so that a power cut leaves the old one or
+the new one. A step is done when its stamp holds the fingerprint of everything that the step depends on: a changed
+config field redoes the steps that read it, and those that stand on them, and nothing else.
+
+A folder of a run may be a link to another disk: what is made anew is made there, and the link stays.
+"""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from wsns.errors import InputError
+from wsns.runtime import progress
+
+REMEDY = "remove it, and the same command makes it again"
+
+
+def write_bytes(path: pathlib.Path, data: bytes) -> None:
+    """Writes a file under a temporary name beside it and renames it once the disk has it."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a UTF-8 text file, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def keep_text(path: pathlib.Path, text: str) -> None:
+    """Writes a text file unless it holds that text already: a finished run may be read-only."""
+    if not path.is_file() or path.read_bytes() != text.encode():
+        write_text(path, text)
+
+
+def read_text(path: pathlib.Path) -> str:
+    """Reads a UTF-8 text file, whatever the locale; a mark at its beginning, as spreadsheets write it, is left out.
+
+    Raises:
+        InputError: if it isn't there, or is no such text.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: run the step that makes it first") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is damaged, or no UTF-8 text ({error.reason}): {REMEDY}") from None
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Makes a folder, and all above it, unless it is there; of a link to nothing, what it points to."""
+    if not path.is_dir():
+        pathlib.Path(os.path.realpath(path)).mkdir(parents=True, exist_ok=True)
+
+
+def is_whole(path: pathlib.Path) -> bool:
+    """Says whether a file is there and not empty, or a folder and none of its files is: a power cut leaves such."""
+    if path.is_dir():
+        return all(inside.is_dir() or inside.stat().st_size for inside in path.iterdir())
+    return path.is_file() and path.stat().st_size > 0
+
+
+def remove(path: pathlib.Path) -> None:
+    """Removes a file or a folder with all that is in it; of a link to a folder the content, but not the link."""
+    if path.is_symlink() and path.is_dir():
+        for inside in path.iterdir():
+            remove(inside) if not inside.is_symlink() else inside.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()
+
+
+def _sync(path: pathlib.Path) -> None:
+    """Has the disk keep what is in a file, or which names are in a folder; some file systems do it by themselves."""
+    with contextlib.suppress(OSError):
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def sync_tree(folder: pathlib.Path) -> None:
+    """Has the disk keep a folder with all that is in it, and its name."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            _sync(pathlib.Path(parent, name))
+        _sync(pathlib.Path(parent))
+    _sync(folder.parent)
+
+
+def write_rows(path: pathlib.Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes a table as CSV, whole or not at all; what a row has beyond the columns is left out."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """Reads a CSV table, each row by the names of its columns.
+
+    Raises:
+        InputError: if it isn't there, empty or cut.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path)))
+    if not reader.fieldnames:
+        raise InputError(f"{path} is empty: {REMEDY}")
+    rows = list(reader)
+    for row in rows:
+        if None in row or None in row.values():
+            raise InputError(f"{path}, line {reader.line_num}: not {len(reader.fieldnames)} values: {REMEDY}")
+    return rows
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes indented JSON, whole or not at all; nothing where the file holds it already."""
+    keep_text(path, json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: if it isn't there, or no JSON.
+    """
+    return _parsed(read_text(path), str(path))
+
+
+def read_lines(path: pathlib.Path) -> list[Any]:
+    """Reads a file with JSON in each line.
+
+    Raises:
+        InputError: if it isn't there, empty, or a line is no JSON.
+    """
+    lines = read_text(path).splitlines()
+    if not lines:
+        raise InputError(f"{path} is empty: {REMEDY}")
+    return [_parsed(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        state = "damaged" if text.strip() else "empty"
+        raise InputError(f"{where} is {state} ({error}): {REMEDY}") from None
+
+
+def fingerprint(value: Any) -> str:
+    """Returns 16 hexadecimal digits that depend on a value made of JSON's types."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def scan_folder(parent: pathlib.Path, patient: str, series: str) -> pathlib.Path:
+    """Returns where a scan's own files lie."""
+    return parent / f"{patient}_{series[-8:]}"
+
+
+@contextlib.contextmanager
+def appearing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a temporary folder, which gets its name at the end of a `with` block that nothing interrupts."""
+    make_folder(folder.parent)
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    yield partial
+    sync_tree(partial)
+    partial.rename(folder)
+    _sync(folder.parent)
+
+
+def is_done(folder: pathlib.Path) -> bool:
+    """Says whether a folder that appears when it is complete is there; a damaged one is removed."""
+    if folder.is_dir() and not is_whole(folder):
+        remove(folder)
+    return folder.is_dir()
+
+
+class Stamps:
+    """The stamps of a working directory: which steps are done, and on what they stand."""
+
+    def __init__(self, workdir: pathlib.Path, agenda: Sequence[str] = ()):
+        """Takes the run's folder and, if progress is to be told, the names of all steps to come, in order."""
+        self._directory, self._agenda = workdir / "stamps", list(agenda)
+
+    def is_done(self, step: str, inputs: Mapping[str, Any]) -> bool:
+        """Says whether a step was finished from exactly these inputs; a damaged stamp vouches for nothing."""
+        try:
+            found = read_json(self._directory / f"{step}.json")["fingerprint"]
+        except (InputError, KeyError, TypeError):
+            return False
+        return bool(found == fingerprint(inputs))
+
+    def must_do(self, step: str, inputs: Mapping[str, Any], title: str, *, whole: bool = True) -> bool:
+        """Says whether a step is still to be done, and tells it on the terminal if it is one of the agenda.
+
+        Args:
+            step: the step's name.
+            inputs: what the step depends on.
+            title: the step in words.
+            whole: False: what it left is not there, or wanted anew.
+        """
+        done = whole and self.is_done(step, inputs)
+        self.tell(step, title, done=done)
+        return not done
+
+    def tell(self, step: str, title: str, *, done: bool = False) -> None:
+        """Says which step of the agenda begins, or was done before."""
+        if step in self._agenda:
+            number = f"step {self._agenda.index(step) + 1} of {len(self._agenda)}"
+            progress.say(f"{number}: {title}{': done before' if done else ''}")
+
+    def mark_done(self, step: str, inputs: Mapping[str, Any]) -> None:
+        """Records that a step was finished from these inputs."""
+        write_json(self._directory / f"{step}.json", {"fingerprint": fingerprint(inputs), "inputs": inputs})
+
+    def begin(self, step: str, inputs: Mapping[str, Any], *outputs: pathlib.Path) -> None:
+        """Prepares a step: what an earlier run made from other inputs is removed, a half-done one is kept.
+
+        Args:
+            step: the step's name.
+            inputs: what the step depends on.
+            outputs: files and folders that the step makes.
+
+        Raises:
+            InputError: if the stamp is damaged that says what the outputs were made from.
+        """
+        path = self._directory / f"{step}.begun.json"
+        if not path.exists() or _begun(path, outputs) != fingerprint(inputs):
+            (self._directory / f"{step}.json").unlink(missing_ok=True)
+            for output in outputs:
+                remove(output)
+            write_json(path, {"fingerprint": fingerprint(inputs), "inputs": inputs})
+
+
+def _begun(path: pathlib.Path, outputs: Sequence[pathlib.Path]) -> str:
+    """Returns what a half-done step stands on; with a damaged stamp its work is nobody's to throw away."""
+    try:
+        return str(read_json(path)["fingerprint"])
+    except (InputError, KeyError, TypeError):
+        kept = [str(output) for output in outputs if output.exists()]
+        if not kept:
+            return ""
+        raise InputError(
+            f"{path} is empty or damaged, and says no longer what {' and '.join(kept)} was made from: "
+            f"remove {path}, and the same command does that step anew"
+        ) from None

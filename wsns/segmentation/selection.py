@@ -1,0 +1,103 @@
+"""Which of a scope's candidates is the result: the object by Eq. 4, its outline by a second rule."""
+
+import numpy as np
+from scipy import ndimage
+
+from wsns.errors import InputError
+from wsns.ops.morphology import box, shrunk
+
+OUTLINES = ("compact", "edge", "eq4")
+WINDOW = (-1000.0, 200.0)
+SIGMA = 1.0
+REACH = 4
+
+
+def compactness(mask: np.ndarray) -> float:
+    """Returns how compact a mask is: 1 for an ellipse, less the more ragged.
+
+    Area / (4 pi sqrt(l1 l2)), l the eigenvalues of the pixels' covariance + 1/12 (a pixel's own extent).
+    """
+    pixels = np.argwhere(mask)
+    spread = np.cov(pixels.T, bias=True) + np.eye(2) / 12
+    return float(len(pixels) / (4 * np.pi * np.sqrt(np.linalg.det(spread))))
+
+
+def edge_gradients(hu: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Returns how steep the HU are along each candidate's outline: (M,) in HU per pixel.
+
+    The mean, over the pixels of a candidate that touch its outside, of the gradient's magnitude after a Gaussian
+    of 1 pixel, of the HU clipped to the window.
+
+    Args:
+        hu: (S, S) in HU.
+        candidates: (M, S, S) bool, none empty.
+    """
+    if not len(candidates):
+        return np.zeros(0)
+    rows, columns = box(np.any(candidates, axis=0), REACH)
+    clipped = np.clip(hu[rows, columns].astype(float), *WINDOW)
+    steep = ndimage.gaussian_gradient_magnitude(clipped, SIGMA, mode="nearest", truncate=REACH / SIGMA)
+    return np.array([steep[mask & ~shrunk(mask)].mean() for mask in candidates[:, rows, columns]])
+
+
+def agreement(candidates: np.ndarray) -> np.ndarray:
+    """Returns each candidate's mean Dice with the others: (M,) for (M, S, S) bool; 1 for a single one."""
+    count = len(candidates)
+    if count == 1:
+        return np.ones(1)
+    flat = candidates.reshape(count, -1).astype(np.float32)
+    area = flat.sum(axis=1)
+    dice = 2 * (flat @ flat.T) / (area[:, None] + area)
+    return (dice.sum(axis=1) - 1) / (count - 1)
+
+
+def same_object(candidates: np.ndarray, index: int) -> np.ndarray:
+    """Returns which candidates (M,) share at least half of the smaller one's area with candidate `index`."""
+    flat = candidates.reshape(len(candidates), -1)
+    area = flat.sum(axis=1)
+    common = (flat & flat[index]).sum(axis=1)
+    return 2 * common >= np.minimum(area, area[index])
+
+
+def choose(
+    scores: np.ndarray, candidates: np.ndarray, outline: str = "compact", edges: np.ndarray | None = None
+) -> int | None:
+    """Picks the object by Eq. 4, then its outline; ties go to the larger one.
+
+    Args:
+        scores: (M,) by Eq. 4.
+        candidates: (M, S, S) bool.
+        outline: of the candidates of the winning object the most 'compact', or 'edge': that of the greatest product
+            of `agreement` and `edge_gradients`; or 'eq4', the winner itself.
+        edges: (M,) as from `edge_gradients`; 'edge' needs them.
+
+    Returns:
+        The index, or None where there is no candidate.
+
+    Raises:
+        InputError: on any other `outline`.
+        ValueError: for 'edge' without `edges`.
+    """
+    if outline not in OUTLINES:
+        raise InputError(f"outline is {outline!r}: use one of {', '.join(OUTLINES)}")
+    if outline == "edge" and edges is None:
+        raise ValueError("the outline 'edge' needs the candidates' edge gradients")
+    if not len(candidates):
+        return None
+    winner = int(np.argmax(scores))
+    if outline == "eq4":
+        return winner
+    near = cut(candidates)
+    rivals = np.flatnonzero(same_object(near, winner))
+    if edges is not None and outline == "edge":
+        merit = agreement(near[rivals]) * edges[rivals]
+    else:
+        merit = np.array([compactness(near[r]) for r in rivals])
+    best = max(range(len(rivals)), key=lambda n: (merit[n], near[rivals[n]].sum()))
+    return int(rivals[best])
+
+
+def cut(candidates: np.ndarray) -> np.ndarray:
+    """Returns candidates (M, S, S) cut to the box that holds them all."""
+    rows, columns = box(np.any(candidates, axis=0))
+    return candidates[:, rows, columns]
