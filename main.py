@@ -1,6 +1,6 @@
 """Runs one task of a config: `python main.py --config=configs/demo.py --workdir=runs/demo`.
 
-This file is short on purpose: it parses flags and hands over to `wsns.tasks`, where a test or a notebook can
+This file is short on purpose: it parses flags and hands over to `wsns.dispatch`, where a test or a notebook can
 import everything.
 """
 
@@ -16,7 +16,7 @@ from ml_collections import config_flags
 os.environ["MPLBACKEND"] = "agg"
 
 from configs import table1
-from wsns import tasks
+from wsns import dispatch
 from wsns.errors import OF_THE_DISK, InputError
 from wsns.runtime import config_file, multihost, progress, usage
 
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
         workdir = config_file.at_home(_WORKDIR.value or f"runs/{name}", "--workdir")
         if _COORDINATOR.value:
             multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-        tasks.run(config, workdir)
+        dispatch.run(config, workdir)
     except InputError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; what is wrong with it is one line, not a traceback."""
     progress.accept_any_text()
-    if (said := usage.answer(argv[1:], _CONFIGS, (*tasks.STEPS, *tasks.ALONE))) is not None:
+    if (said := usage.answer(argv[1:], _CONFIGS, dispatch.TASKS)) is not None:
         print(said)
         sys.exit(0)
     try:

@@ -18,9 +18,8 @@ from wsns.errors import InputError
 from wsns.evaluation.froc import RATES, Froc, Scan, froc
 from wsns.evaluation.mark_scores import SCORES
 from wsns.evaluation.table1_text import interval
-from wsns.run import settings
+from wsns.run import scan_files, settings
 from wsns.runtime import workdir as files
-from wsns.tasks import scans
 from wsns.tasks.scan_search import search
 
 OLD = "probability"
@@ -93,7 +92,7 @@ def read(parts: Sequence[pathlib.Path], score: str) -> dict[str, list[Scan]]:
     """Returns by method the scans with their marks, ranked by a score."""
     rows = [row for part in parts for row in files.read_rows(part / "scans.csv")]
     marks = [row | {"score": row[score]} for part in parts for row in files.read_rows(part / "marks.csv")]
-    return scans.with_marks(rows, marks, sorted({row["method"] for row in marks}))
+    return scan_files.with_marks(rows, marks, sorted({row["method"] for row in marks}))
 
 
 def show(result: Mapping[str, Any]) -> None:

@@ -9,10 +9,11 @@ from absl import flags
 from evaluation_cases import random_cases
 
 from configs import ablations as config
-from wsns import tasks
+from wsns import dispatch
 from wsns.errors import InputError
 from wsns.evaluation.cases import write_cases
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.studies.comparison import ablations as step
 from wsns.studies.comparison.ablations import variants
 from wsns.tasks import train
@@ -32,7 +33,7 @@ def test_every_ablation_of_the_config_is_legal_and_changes_something(base):
     own = config.get_config(base)
     own.model.start, own.model.width = "random", 1 / 8
     own.ablations = tuple(each for each in own.ablations if each[0] != "random start")
-    tasks._check(own)
+    dispatch._check(own)
     made = variants(own)
     assert len(made) > 15
     unchanged = own.to_dict()
@@ -85,7 +86,7 @@ def test_a_base_that_is_no_config_is_refused():
 )
 def test_bad_ablations_are_one_line_before_anything_is_done(listed, words, tmp_path):
     with pytest.raises(InputError, match=words) as caught:
-        tasks.run(of(*listed), tmp_path / "run")
+        dispatch.run(of(*listed), tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
@@ -130,8 +131,8 @@ def base(tmp_path, monkeypatch):
         files.write_json(workdir / "config.json", own.to_dict())
         files.write_json(workdir / "environment.json", {"data": {"split_fingerprint": "s"}})
         for act in (trained, segmented):
-            act(own, workdir, files.Stamps(workdir))
-        step.ablations(own, workdir, files.Stamps(workdir))
+            act(own, workdir, Stamps(workdir))
+        step.ablations(own, workdir, Stamps(workdir))
         return list(done)
 
     return workdir, go

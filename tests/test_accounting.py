@@ -7,7 +7,7 @@ import pytest
 
 from configs import accounting as config_file
 from configs import table1
-from wsns import tasks
+from wsns import dispatch
 from wsns.data.lidc.annotations import Annotation, Contour, Scan, cluster, load_scans
 from wsns.data.lidc.selection import Reading
 from wsns.errors import InputError
@@ -166,7 +166,7 @@ def _config(**data):
 
 
 def test_files_and_page_of_the_task(small_database, tmp_path, capsys):
-    tasks.run(_config(), tmp_path)
+    dispatch.run(_config(), tmp_path)
     page = (tmp_path / "accounting.txt").read_text()
     assert capsys.readouterr().out == page
     table = page.split("\n\n")[1].splitlines()
@@ -192,7 +192,7 @@ def test_files_and_page_of_the_task(small_database, tmp_path, capsys):
 
 
 def test_reading_of_the_config_comes_first(small_database, tmp_path):
-    tasks.run(_config(agreement=1, min_readers=2, max_nodules=1, exclude="LIDC-IDRI-0002"), tmp_path)
+    dispatch.run(_config(agreement=1, min_readers=2, max_nodules=1, exclude="LIDC-IDRI-0002"), tmp_path)
     content = json.loads((tmp_path / "accounting.json").read_text())
     own = content["readings"][0]
     assert content["own"] == own["name"] == "this config"
@@ -206,7 +206,7 @@ def test_reading_of_the_config_comes_first(small_database, tmp_path):
 
 
 def test_listed_reading_of_the_config_is_not_repeated(small_database, tmp_path):
-    tasks.run(_config(agreement=3), tmp_path)
+    dispatch.run(_config(agreement=3), tmp_path)
     content = json.loads((tmp_path / "accounting.json").read_text())
     assert content["own"] == "three readers overlap"
     assert len(content["readings"]) == len(config_file.READINGS)
@@ -215,13 +215,13 @@ def test_listed_reading_of_the_config_is_not_repeated(small_database, tmp_path):
 def test_any_config_can_be_accounted_for(small_database, tmp_path):
     config = table1.get_config()
     config.task, config.data.workers = "accounting", 1
-    tasks.run(config, tmp_path)
+    dispatch.run(config, tmp_path)
     assert len(json.loads((tmp_path / "accounting.json").read_text())["readings"]) == 1
 
 
 def test_processes_give_what_one_gives(small_database, tmp_path):
     for workers in (1, 2):
-        tasks.run(_config(workers=workers), tmp_path / str(workers))
+        dispatch.run(_config(workers=workers), tmp_path / str(workers))
     pages = [(tmp_path / str(workers) / "accounting.json").read_text() for workers in (1, 2)]
     assert pages[0] == pages[1]
 
@@ -242,7 +242,7 @@ def test_bad_readings(small_database, tmp_path, readings, data, message):
     config = _config(**data)
     config.accounting.readings = readings
     with pytest.raises(InputError, match=message) as error:
-        tasks.run(config, tmp_path)
+        dispatch.run(config, tmp_path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "accounting.txt").exists()
 
@@ -250,7 +250,7 @@ def test_bad_readings(small_database, tmp_path, readings, data, message):
 @pytest.mark.slow
 def test_golden_figures_of_the_whole_database(tmp_path):
     config = config_file.get_config()
-    tasks.run(config, tmp_path)
+    dispatch.run(config, tmp_path)
     content = json.loads((tmp_path / "accounting.json").read_text())
     assert content["database"] == {
         "scans": 1018, "patients": 1010, "patients_with_several_scans": 8, "slices": 243_945, "annotations": 6859,

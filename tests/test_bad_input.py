@@ -9,7 +9,7 @@ from absl import flags
 
 import main
 from configs import grid, table1, testing, transfer
-from wsns import tasks
+from wsns import dispatch
 from wsns.errors import InputError
 from wsns.runtime import config_file
 
@@ -80,7 +80,7 @@ FILES = [
 def command(config, default, workdir):
     """What main.py does with a config."""
     config_file.check(config, default, table1.get_config())
-    tasks.run(config, workdir)
+    dispatch.run(config, workdir)
 
 
 @pytest.mark.parametrize(("module", "field", "value", "words"), FIELDS, ids=lambda part: str(part)[-30:])
@@ -143,7 +143,7 @@ def test_a_file_that_holds_no_weights_is_named_in_one_line(name, content, tmp_pa
     config = table1.get_config()
     config.data.manual_dir, config.model.weights = "twin", str(tmp_path / name)
     with pytest.raises(InputError) as caught:
-        tasks.run(config, tmp_path / "run")
+        dispatch.run(config, tmp_path / "run")
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -5,15 +5,15 @@ import phantom
 import pytest
 
 from configs import bound as config
-from wsns import tasks
 from wsns.data.lidc.annotations import cluster, load_scans
 from wsns.data.records import plan as planning
 from wsns.errors import InputError
-from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.segmentation.options import Options
 from wsns.studies.candidate_bound.schemes import Scheme
 from wsns.studies.candidate_bound.table import READERS
 from wsns.studies.candidate_bound.task import bound, check, named_schemes
+from wsns.tasks import preparation
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_the_task_writes_the_table_once(tmp_path, monkeypatch, capsys):
     own = config.get_config()
     own.data.crop, own.data.workers = 256, 1
     own.bound.schemes = (("default", {}), ("full", {"candidates": "full"}))
-    stamps = files.Stamps(tmp_path)
-    tasks.ensure_records(own, tmp_path, stamps)
+    stamps = Stamps(tmp_path)
+    preparation.ensure_records(own, tmp_path, stamps)
     bound(own, tmp_path, stamps)
     text = (tmp_path / "bound.txt").read_text()
     assert text in capsys.readouterr().out

@@ -5,7 +5,7 @@ from evaluation_cases import random_cases
 
 from configs import compare as config
 from configs import testing
-from wsns import tasks
+from wsns import dispatch
 from wsns.errors import InputError
 from wsns.evaluation.cases import write_cases
 from wsns.runtime import workdir as files
@@ -41,7 +41,7 @@ def content(folder):
 
 def test_the_task_writes_and_prints_one_table_and_leaves_the_runs_alone(runs, tmp_path, capsys):
     before = [content(folder) for folder in runs]
-    tasks.run(of(*runs), tmp_path / "compare")
+    dispatch.run(of(*runs), tmp_path / "compare")
     text = (tmp_path / "compare" / "compare.txt").read_text()
     assert capsys.readouterr().out == text
     assert text.startswith("2 runs, each beside one · LIDC twin (synthetic, not LIDC results)\n")
@@ -54,7 +54,7 @@ def test_the_task_writes_and_prints_one_table_and_leaves_the_runs_alone(runs, tm
 
 def test_a_table_in_a_runs_own_folder_changes_none_of_its_files(runs):
     before = content(runs[0])
-    tasks.run(of(*runs, names=("this one", "the other")), runs[0])
+    dispatch.run(of(*runs, names=("this one", "the other")), runs[0])
     after = content(runs[0])
     assert {path: after[path] for path in before} == before
     assert {path.name for path in after.keys() - before.keys()} == {
@@ -67,7 +67,7 @@ def test_a_table_in_a_runs_own_folder_changes_none_of_its_files(runs):
 
 def test_a_run_is_named_by_its_folder_however_it_is_given(runs, tmp_path, monkeypatch):
     monkeypatch.chdir(runs[0])
-    tasks.run(of(".", "../two"), tmp_path / "compare")
+    dispatch.run(of(".", "../two"), tmp_path / "compare")
     assert "each beside one" in (tmp_path / "compare" / "compare.txt").read_text()
 
 
@@ -84,7 +84,7 @@ def test_a_run_is_named_by_its_folder_however_it_is_given(runs, tmp_path, monkey
 )
 def test_what_can_not_be_compared_is_one_line(runs, tmp_path, workdirs, names, words):
     with pytest.raises(InputError, match=words) as caught:
-        tasks.run(of(*(tmp_path / name for name in workdirs), names=names), tmp_path / "compare")
+        dispatch.run(of(*(tmp_path / name for name in workdirs), names=names), tmp_path / "compare")
     assert "\n" not in str(caught.value)
     assert {path.name for path in (tmp_path / "compare").glob("*")} <= {".lock"}
 
@@ -92,7 +92,7 @@ def test_what_can_not_be_compared_is_one_line(runs, tmp_path, workdirs, names, w
 def test_a_run_without_cases_is_refused(runs, tmp_path):
     (runs[1] / "cases.csv").unlink()
     with pytest.raises(InputError, match="run the segmentation first"):
-        tasks.run(of(*runs), tmp_path / "compare")
+        dispatch.run(of(*runs), tmp_path / "compare")
 
 
 def test_cases_of_another_config_than_the_folder_has_now_are_refused(runs, tmp_path):
@@ -102,7 +102,7 @@ def test_cases_of_another_config_than_the_folder_has_now_are_refused(runs, tmp_p
     with pytest.raises(
         InputError, match=r"made with segment\.beta=1\.0, its config\.json says 0\.7"
     ) as caught:
-        tasks.run(of(*runs), tmp_path / "compare")
+        dispatch.run(of(*runs), tmp_path / "compare")
     assert "\n" not in str(caught.value)
 
 
@@ -110,4 +110,4 @@ def test_another_config_than_this_ones_says_which_to_take(tmp_path):
     own = testing.get_config()
     own.task = "compare"
     with pytest.raises(InputError, match=r"configs/compare\.py"):
-        tasks.run(own, tmp_path)
+        dispatch.run(own, tmp_path)

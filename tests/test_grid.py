@@ -8,6 +8,7 @@ import pytest
 from configs import testing
 from wsns.errors import Diverged
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.studies.grid_search import task
 from wsns.tasks import train
 from wsns.training.batching import InMemory
@@ -43,7 +44,7 @@ def written(folder):
 
 
 def test_a_rate_that_diverges_is_last_in_the_table_and_the_search_goes_on(config, tmp_path, capsys):
-    task.grid(config, tmp_path, files.Stamps(tmp_path))
+    task.grid(config, tmp_path, Stamps(tmp_path))
     said = capsys.readouterr()
     assert "step 2" in next(line for line in said.err.splitlines() if "the search goes on" in line)
     table = files.read_rows(tmp_path / "grid.csv")
@@ -55,7 +56,7 @@ def test_a_rate_that_diverges_is_last_in_the_table_and_the_search_goes_on(config
 
     before = written(tmp_path / "grid")
     (tmp_path / "grid.csv").unlink()
-    task.grid(config, tmp_path, files.Stamps(tmp_path))
+    task.grid(config, tmp_path, Stamps(tmp_path))
     assert written(tmp_path / "grid") == before
     assert files.read_rows(tmp_path / "grid.csv") == table
     assert "train 1-GAP" not in capsys.readouterr().err
@@ -64,7 +65,7 @@ def test_a_rate_that_diverges_is_last_in_the_table_and_the_search_goes_on(config
 def test_a_table_of_nothing_but_diverged_rates(config, tmp_path, capsys):
     """The only step is the last one: the loss before it is finite, the validation's isn't. Nothing is kept of it."""
     config.train.epochs, config.grid.rates, config.grid.batches = 1, (HUGE,), (8,)
-    task.grid(config, tmp_path, files.Stamps(tmp_path))
+    task.grid(config, tmp_path, Stamps(tmp_path))
     (row,) = files.read_rows(tmp_path / "grid.csv")
     assert (row["diverged"], row["loss"]) == ("1", "")
     assert "diverged at step 1" in capsys.readouterr().out
@@ -73,12 +74,12 @@ def test_a_table_of_nothing_but_diverged_rates(config, tmp_path, capsys):
 def test_other_bad_input_ends_the_search(config, tmp_path):
     config.model.size = 40
     with pytest.raises(Exception, match="multiple of 16"):
-        task.grid(config, tmp_path, files.Stamps(tmp_path))
+        task.grid(config, tmp_path, Stamps(tmp_path))
 
 
 def test_a_run_that_diverges_stops_and_the_same_command_at_a_lower_rate_starts_anew(config, tmp_path):
     config.train.rates = (HUGE,) * 3
-    stamps = files.Stamps(tmp_path)
+    stamps = Stamps(tmp_path)
     with pytest.raises(
         Diverged, match=r"^1-GAP: .* step 2; .*--config\.train\.rates=.*starts anew$"
     ) as stopped:

@@ -11,7 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import gap1, table1, testing
-from wsns import tasks
+from wsns import dispatch
 from wsns.errors import InputError
 from wsns.models import factory
 from wsns.planning import cost, timing
@@ -53,7 +53,7 @@ def test_the_papers_run_is_planned_without_weights(stubbed, tmp_path, monkeypatc
     monkeypatch.setattr("wsns.models.weights.start.IMAGENET_FILE", tmp_path / "nowhere")
     monkeypatch.setattr("wsns.tasks.weights.fetch", lambda *_, **__: pytest.fail("nothing is to be fetched"))
     config = _config(table1, **{"plan.rate": 100.0, "plan.share": 0.5, "plan.memory": 16.0})
-    tasks.run(config, tmp_path)
+    dispatch.run(config, tmp_path)
     made = files.read_json(tmp_path / "plan.json")
     parts, own = made["counts"]["parts"], made["networks"]["gap2"]
     train, validation = (
@@ -72,7 +72,7 @@ def test_the_papers_run_is_planned_without_weights(stubbed, tmp_path, monkeypatc
 
 
 def test_segmentation_by_hand(stubbed, tmp_path):
-    tasks.run(_config(**{"models": ("gap1", "unet"), "plan.rate": 2.0, "plan.share": 0.5}), tmp_path)
+    dispatch.run(_config(**{"models": ("gap1", "unet"), "plan.rate": 2.0, "plan.share": 0.5}), tmp_path)
     made = files.read_json(tmp_path / "plan.json")
     found, networks = made["segmentation"], made["networks"]
     tested, whole = found["test_slices"], found["whole_slices"]
@@ -85,7 +85,7 @@ def test_segmentation_by_hand(stubbed, tmp_path):
 
 
 def test_whole_scans_left_out_and_one_network(stubbed, tmp_path):
-    tasks.run(_config(gap1, **{"scans.most": 0}), tmp_path)
+    dispatch.run(_config(gap1, **{"scans.most": 0}), tmp_path)
     made = files.read_json(tmp_path / "plan.json")
     assert made["segmentation"]["whole_slices"] == 0
     assert made["networks"]["gap1"]["hours_given"] is made["segmentation"]["hours_given"] is None
@@ -94,11 +94,11 @@ def test_whole_scans_left_out_and_one_network(stubbed, tmp_path):
 
 def test_all_or_none_held_out(stubbed, tmp_path):
     """Without a training split there is nothing to train, without a test split nothing to segment."""
-    tasks.run(_config(**{"models": ("gap1",), "data.held_out": True}), tmp_path)
+    dispatch.run(_config(**{"models": ("gap1",), "data.held_out": True}), tmp_path)
     made = files.read_json(tmp_path / "plan.json")
     assert made["networks"]["gap1"]["hours"] == made["networks"]["gap1"]["epoch_flops"] == 0
     assert made["segmentation"]["hours"] > 0
-    tasks.run(_config(**{"models": ("gap1",), "data.max_scans": 1}), tmp_path)
+    dispatch.run(_config(**{"models": ("gap1",), "data.max_scans": 1}), tmp_path)
     assert files.read_json(tmp_path / "plan.json")["segmentation"] is None
 
 
@@ -146,7 +146,7 @@ def test_waiting_slices_take_of_the_room(monkeypatch):
 )
 def test_bad_input_is_one_line(fields, field, tmp_path):
     with pytest.raises(InputError, match=field) as error:
-        tasks.run(_config(**fields), tmp_path)
+        dispatch.run(_config(**fields), tmp_path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "plan.txt").exists()
 
@@ -166,7 +166,7 @@ def test_a_finished_run_is_planned_from_its_records(testing_run, tmp_path, capsy
     before = (workdir / "config.json").read_bytes()
     config = testing.get_config()
     config.task, config.models = "plan", ("gap1",)
-    tasks.run(config, workdir)
+    dispatch.run(config, workdir)
     assert (workdir / "config.json").read_bytes() == before
     made = files.read_json(workdir / "plan.json")
     slices = files.read_rows(workdir / "records" / "slices.csv")

@@ -13,7 +13,7 @@ from wsns.data.records import loading as records
 from wsns.errors import InputError
 from wsns.evaluation.localisation import NEAR_MM, peak, peak_distance_mm, where_to_point
 from wsns.models import factory
-from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.segmentation.nam import read_function
 from wsns.tasks import train
 from wsns.training import checkpoints, dataset, hit_rate
@@ -93,7 +93,7 @@ def config():
 
 def train_in(folder, config, testing_run):
     shutil.copytree(testing_run.workdir / "records", folder / "records")
-    train.train(config, folder, files.Stamps(folder))
+    train.train(config, folder, Stamps(folder))
     lines = map(json.loads, (folder / "gap2" / "metrics.jsonl").read_text().splitlines())
     return [
         {key: row[key] for key in ("epoch", "accuracy", "hit")}

@@ -17,7 +17,9 @@ from wsns.data.source import TwinSource
 from wsns.errors import InputError
 from wsns.evaluation.cases import FINE, read_cases
 from wsns.evaluation.mark_scores import SCORES
+from wsns.run import scan_files
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.tasks import scan_search, scans
 
 
@@ -36,7 +38,7 @@ def main(workdir, *arguments):
 
 
 def test_every_slice_of_a_test_scan_is_read(testing_run):
-    cases, marked, left_out, unreachable = scans.read(testing_run.workdir / "scans")
+    cases, marked, left_out, unreachable = scan_files.read(testing_run.workdir / "scans")
     (row,) = files.read_rows(testing_run.workdir / "scans" / "scans.csv")
     (known,) = [
         scan
@@ -70,7 +72,7 @@ def test_marks_keep_every_score_and_rank_by_the_one_of_the_config(testing_run):
 
 
 def test_slices_of_the_test_split_give_the_same_in_whole_scans(testing_run):
-    whole = {(c.z, c.method): c for c in scans.read(testing_run.workdir / "scans")[0]}
+    whole = {(c.z, c.method): c for c in scan_files.read(testing_run.workdir / "scans")[0]}
     shared = [
         case
         for case in read_cases(testing_run.workdir / "cases.csv")
@@ -94,18 +96,18 @@ def test_damaged_marks_are_named(testing_run, tmp_path, name, old, new):
     text = (tmp_path / name).read_text()
     (tmp_path / name).write_text(text.replace(old, new))
     with pytest.raises(InputError, match=r"marks\.csv is missing or damaged"):
-        scans.read(tmp_path)
+        scan_files.read(tmp_path)
 
 
 def test_without_the_archive_whole_scans_are_left_out_with_a_word(testing_run, tmp_path, capsys):
     config = testing.get_config()
     config.data.manual_dir = str(tmp_path / "nowhere")
     config.scans.detect = 0.2
-    scans.scans(config, testing_run.workdir, files.Stamps(tmp_path))
+    scans.scans(config, testing_run.workdir, Stamps(tmp_path))
     assert f"the archive {tmp_path / 'nowhere'} is not on this machine" in capsys.readouterr().out
     assert not (tmp_path / "stamps" / "scans.begun.json").exists()
     config.scans.most = 0
-    scans.scans(config, testing_run.workdir, files.Stamps(tmp_path))
+    scans.scans(config, testing_run.workdir, Stamps(tmp_path))
     assert capsys.readouterr().out == ""
 
 

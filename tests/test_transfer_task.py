@@ -10,7 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import testing, transfer
-from wsns import tasks
+from wsns import dispatch
 from wsns.data.lidc.annotations import load_scans
 from wsns.data.records import plan as planning
 from wsns.errors import InputError
@@ -63,7 +63,7 @@ def own():
 @pytest.fixture(scope="module")
 def done(own, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("transfer")
-    tasks.run(own, workdir)
+    dispatch.run(own, workdir)
     return workdir
 
 
@@ -148,7 +148,7 @@ def test_the_report_opens_with_every_nodule(done):
 
 def test_the_same_task_again_redoes_nothing(own, done, capsys):
     before = written(done)
-    tasks.run(own, done)
+    dispatch.run(own, done)
     assert (done / "transfer.txt").read_text() in capsys.readouterr().out
     changed = {path.name for path, when in written(done).items() if before.get(path) != when}
     assert changed <= {"config.json", "environment.json", "records.json", "gap1.json", "report.html"}
@@ -159,7 +159,7 @@ def test_what_is_lost_of_one_seed_is_made_again_alike(own, done):
     for name in ("readings.csv", "stamps/readings.json", "cases.csv", "stamps/segment.json"):
         (done / "seeds" / "3" / "real" / name).unlink()
     shutil.rmtree(done / "seeds" / "3" / "real" / "masks")
-    tasks.run(own, done)
+    dispatch.run(own, done)
     assert (done / "transfer.json").read_text() == figures
     for name in ("seeds/3/gap1/metrics.jsonl", "seeds/0/real/readings.csv", "seeds/0/real/cases.csv"):
         assert (done / name).stat().st_mtime_ns == before[done / name]
@@ -189,7 +189,7 @@ def test_a_run_on_the_twin_ends_on_real_scans_with_the_same_figures(done, tmp_pa
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     run = config(exclude=",".join(HELD_OUT))
     run.real = str(tmp_path)
-    tasks.run(run, workdir)
+    dispatch.run(run, workdir)
     said = capsys.readouterr().out
     assert said.endswith(f"report: {workdir / 'real' / 'report.html'}\n")
     assert "One training" in said
@@ -208,7 +208,7 @@ def test_a_twin_that_knows_the_patients_is_refused_before_training(tmp_path):
     with pytest.raises(
         InputError, match=r"nodules of LIDC-IDRI-0365, .*exclude=LIDC-IDRI-0365,LIDC-IDRI-0957$"
     ):
-        tasks.run(run, tmp_path)
+        dispatch.run(run, tmp_path)
     assert not (tmp_path / "gap1").exists()
 
 
@@ -224,7 +224,7 @@ def test_bad_fields_are_one_line(tmp_path):
         bad = config(module, manual_dir="folder").unlock()
         bad.update_from_flattened_dict(changes)
         with pytest.raises(InputError, match=words) as caught:
-            tasks.run(bad, tmp_path)
+            dispatch.run(bad, tmp_path)
         assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
     check(config(transfer, manual_dir="folder"))

@@ -6,7 +6,7 @@ import pytest
 from matplotlib import image
 
 from configs import twin_check as config
-from wsns import tasks
+from wsns import dispatch
 from wsns.data.lidc.annotations import cluster, load_scans
 from wsns.data.records import plan as planning
 from wsns.data.records.plan import options
@@ -72,7 +72,7 @@ def finished(database, tmp_path_factory):
         patched.setattr(task, "load_scans", lambda: database)
         patched.setattr(planning, "open_source", lambda *_, **__: Painted(real))
         patched.setattr(task, "open_source", lambda _, scans, **__: Brighter(dict(scans)))
-        tasks.run(own_config(), workdir)
+        dispatch.run(own_config(), workdir)
     return workdir
 
 
@@ -132,7 +132,7 @@ def test_one_real_scan_is_too_few(database, monkeypatch, tmp_path):
     monkeypatch.setattr(planning, "load_scans", lambda: database)
     monkeypatch.setattr(planning, "open_source", lambda *_, **__: Painted(one))
     with pytest.raises(InputError, match="two at least"):
-        tasks.run(own_config(), tmp_path)
+        dispatch.run(own_config(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_bad_fields_are_one_line(field, value, words, tmp_path):
     section, name = field.split(".")
     made[section][name] = value
     with pytest.raises(InputError, match=words) as caught:
-        tasks.run(made, tmp_path)
+        dispatch.run(made, tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -178,7 +178,7 @@ def test_real_scans_have_what_the_twin_is_made_after(real_scans, tmp_path):
     made = config.get_config()
     made.data.manual_dir = str(real_scans)
     made.check.twins = 2
-    tasks.run(made, tmp_path)
+    dispatch.run(made, tmp_path)
     rows = csv.DictReader((tmp_path / "twin_check.csv").read_text().splitlines())
     found = {row["statistic"]: row for row in rows}
     for patient, sd, number, large in (

@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from configs import records, testing, weights
-from wsns import tasks
+from wsns import dispatch
 from wsns.errors import InputError
 from wsns.runtime import usage
+from wsns.tasks import preparation
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -25,7 +26,7 @@ def test_without_arguments_every_config_and_task_is_listed():
     assert done.stderr == ""
     for path in (ROOT / "configs").glob("[a-z]*.py"):
         assert re.search(rf"^  {path.stem} +\w", done.stdout, re.MULTILINE), path.stem
-    for task in (*tasks.STEPS, *tasks.ALONE):
+    for task in dispatch.TASKS:
         assert task in done.stdout
     assert done.stdout.count("    python main.py --config=configs/") >= 3
 
@@ -45,9 +46,9 @@ def test_help_begins_with_usage_and_version_is_one_line():
 def test_no_source_of_scans_is_refused_before_anything_is_done(tmp_path):
     config = records.get_config()
     with pytest.raises(InputError, match=r"config\.data\.manual_dir is empty.*'twin'.*max_scans"):
-        tasks.run(config, tmp_path / "run")
+        dispatch.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     config.data.manual_dir = "twin"
-    assert tasks.with_source(config, tmp_path).data.manual_dir == ""
-    assert tasks.with_source(testing.get_config(), tmp_path).data.manual_dir == ""
-    assert tasks.with_source(weights.get_config(), tmp_path).data.manual_dir == ""
+    assert preparation.with_source(config, tmp_path).data.manual_dir == ""
+    assert preparation.with_source(testing.get_config(), tmp_path).data.manual_dir == ""
+    assert preparation.with_source(weights.get_config(), tmp_path).data.manual_dir == ""

@@ -1,10 +1,11 @@
 import pytest
 
 from wsns.runtime import workdir
+from wsns.runtime.steps import Stamps
 
 
 def test_a_step_is_done_for_the_same_inputs_only(tmp_path):
-    stamps = workdir.Stamps(tmp_path)
+    stamps = Stamps(tmp_path)
     assert not stamps.is_done("train", {"rate": 0.1})
     stamps.mark_done("train", {"rate": 0.1})
     assert stamps.is_done("train", {"rate": 0.1})
@@ -13,7 +14,7 @@ def test_a_step_is_done_for_the_same_inputs_only(tmp_path):
 
 
 def test_a_step_of_the_agenda_is_told_with_its_number_and_whether_it_was_done(tmp_path, capsys):
-    stamps = workdir.Stamps(tmp_path, ["records", "gap1"])
+    stamps = Stamps(tmp_path, ["records", "gap1"])
     assert stamps.must_do("gap1", {"rate": 0.1}, "train 1-GAP")
     stamps.mark_done("gap1", {"rate": 0.1})
     assert not stamps.must_do("gap1", {"rate": 0.1}, "train 1-GAP")
@@ -24,12 +25,12 @@ def test_a_step_of_the_agenda_is_told_with_its_number_and_whether_it_was_done(tm
 
 
 def test_without_an_agenda_nothing_is_told(tmp_path, capsys):
-    assert workdir.Stamps(tmp_path).must_do("gap1", {}, "train 1-GAP")
+    assert Stamps(tmp_path).must_do("gap1", {}, "train 1-GAP")
     assert capsys.readouterr().err == ""
 
 
 def test_begin_keeps_half_done_work_and_clears_what_other_inputs_made(tmp_path):
-    stamps = workdir.Stamps(tmp_path)
+    stamps = Stamps(tmp_path)
     made, file = tmp_path / "gap1", tmp_path / "cases.csv"
     made.mkdir()
     stamps.begin("gap1", {"rate": 0.1}, made, file)

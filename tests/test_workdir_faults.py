@@ -16,6 +16,7 @@ from wsns.errors import InputError
 from wsns.report.plots import training_curves
 from wsns.report.slice_view import to_png
 from wsns.runtime import environment, lock, plain_paths, workdir
+from wsns.runtime.steps import Stamps
 from wsns.training import checkpoints
 from wsns.training import step as steps
 from wsns.training.checkpoints import Position
@@ -52,7 +53,7 @@ def test_a_link_to_another_disk_stays_and_what_it_points_to_is_made_anew(tmp_pat
     other.mkdir(parents=True)
     link.parent.mkdir()
     link.symlink_to(other)
-    stamps = workdir.Stamps(tmp_path / "run")
+    stamps = Stamps(tmp_path / "run")
     for seed in (0, 1):
         stamps.begin("records", {"seed": seed}, link)
         assert not (other / "x").exists()
@@ -114,7 +115,7 @@ def test_a_file_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
 
 
 def test_what_a_power_cut_left_empty_is_made_again_or_named(tmp_path):
-    stamps = workdir.Stamps(tmp_path)
+    stamps = Stamps(tmp_path)
     stamps.mark_done("segment", {"a": 1})
     assert stamps.is_done("segment", {"a": 1})
     (tmp_path / "stamps" / "segment.json").write_bytes(b"")

@@ -10,10 +10,10 @@ from ml_collections import ConfigDict
 from wsns.data.records import loading as records
 from wsns.data.records.schema import OVERVIEW_STEP, OVERVIEW_WINDOW, Slices
 from wsns.errors import InputError
-from wsns.evaluation.cases import WEAK, Case, read_cases
+from wsns.evaluation.cases import Case, read_cases
 from wsns.report.slice_view import SliceView
+from wsns.run import masks
 from wsns.runtime import workdir as files
-from wsns.tasks.segment import NAM_STEP
 
 
 class Run(NamedTuple):
@@ -87,11 +87,11 @@ def row_of(slices: Slices, case: Case) -> int:
 def view(run: Run, case: Case) -> SliceView:
     """Returns the slice of a case with all that its file in `masks/` keeps."""
     n = row_of(run.slices, case)
-    folder = files.scan_folder(run.workdir / "masks", case.patient, case.series)
-    with np.load(folder / f"{run.slices.slice_index[n]:04d}.npz") as file:
-        kept = {name: file[name] for name in file.files}
+    found = masks.read(
+        masks.path(run.workdir / "masks", case.patient, case.series, run.slices.slice_index[n])
+    )
     title, right = f"{case.patient}, z = {case.z:g} mm", right_side(run.workdir / "records", case.series)
-    return slice_view(run.slices, n, kept, title, right)
+    return slice_view(run.slices, n, found, title, right)
 
 
 def right_side(directory: pathlib.Path, series: str) -> str:
@@ -105,28 +105,17 @@ def seen(run: Run, groups: Mapping[str, Sequence[Case]]) -> dict[str, list[tuple
     return {name: [(view(run, case), case) for case in group] for name, group in groups.items()}
 
 
-def slice_view(
-    slices: Slices, n: int, kept: Mapping[str, np.ndarray], title: str, right: str = ""
-) -> SliceView:
+def slice_view(slices: Slices, n: int, found: masks.Found, title: str, right: str = "") -> SliceView:
     """Returns a slice with the layers that its file in `masks/` keeps."""
-
-    def numbered(kind: str) -> dict[int, np.ndarray]:
-        return {gaps: kept[f"{kind} {gaps}"] for gaps in (1, 2, 3) if f"{kind} {gaps}" in kept}
-
-    found: dict[str, np.ndarray | None] = {} if "hull" in kept else dict.fromkeys(WEAK)
-    found |= {name.removeprefix("result "): kept[name] for name in kept if name.startswith("result ")}
-    nams = {
-        g: np.kron(m.astype(np.float32), np.ones((NAM_STEP, NAM_STEP))) for g, m in numbered("nam").items()
-    }
     return SliceView(
         hu=slices.hu[n],
         lungs=slices.lungs[n],
-        hull=kept.get("hull"),
+        hull=found.hull,
         consensus=slices.nodules[n],
-        nams=nams,
-        scopes=numbered("scope"),
-        candidates=numbered("candidates"),
-        results=found,
+        nams=found.nams,
+        scopes=found.scopes,
+        candidates=found.candidates,
+        results=found.results,
         spacing=float(slices.spacing[n]),
         title=title,
         scan_slice=_whole(slices.overview[n]),

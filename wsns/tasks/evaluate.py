@@ -16,9 +16,10 @@ from wsns.models.factory import TITLES
 from wsns.models.weights import start
 from wsns.report import open_choices, page
 from wsns.report.page import ReportContent, SplitCount
-from wsns.run import figures, training_facts
+from wsns.run import figures, scan_files, training_facts
 from wsns.run.folder import Run
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps, Step
 from wsns.tasks import scans
 from wsns.training.log import read_metrics
 
@@ -27,7 +28,7 @@ SCAN_FILES = ("cases.csv", "marks.csv", "scans.csv")
 TWIN = "LIDC twin"
 
 
-def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Writes what `write_report` does, and prints the table.
 
     Raises:
@@ -38,9 +39,7 @@ def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) ->
     print(f"report: {workdir / 'report.html'}")
 
 
-def write_report(
-    config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps, *, opening: str = ""
-) -> None:
+def write_report(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps, *, opening: str = "") -> None:
     """Writes `table1.{txt,csv,md}`, `measures.csv`, `figures/` and `report.html`, if they are not done.
 
     Args:
@@ -63,15 +62,21 @@ def write_report(
         "config": {name: value for name, value in config.to_dict().items() if name != "task"},
         "opening": files.fingerprint(opening),
     }
-    # Who asks for the report alone wants it made anew.
-    asked = config.task == "evaluate"
-    if stamps.must_do("evaluate", inputs, "table, figures and report", whole=not asked):
-        _write(config, workdir, cases, _whole(config, workdir) if searched else None, opening)
-        stamps.mark_done("evaluate", inputs)
+    stamps.do(
+        Step(
+            "evaluate",
+            "table, figures and report",
+            inputs,
+            (),
+            lambda: _write(config, workdir, cases, _whole(config, workdir) if searched else None, opening),
+            # Who asks for the report alone wants it made anew.
+            whole=config.task != "evaluate",
+        )
+    )
 
 
 def _whole(config: ConfigDict, workdir: pathlib.Path) -> Whole:
-    cases, marked, left_out, beyond_crop = scans.read(workdir / "scans")
+    cases, marked, left_out, beyond_crop = scan_files.read(workdir / "scans")
     return whole_scans(cases, marked, left_out, beyond_crop, **_settings(config))
 
 

@@ -21,7 +21,7 @@ from wsns.planning import cost, text, timing
 from wsns.run import settings as thresholds
 from wsns.runtime import environment, progress
 from wsns.runtime import workdir as files
-from wsns.tasks import records_done
+from wsns.tasks.preparation import records_done
 from wsns.tasks.train import subject_of
 from wsns.tasks.weights import check_width
 from wsns.training import dataset

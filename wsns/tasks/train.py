@@ -12,6 +12,7 @@ from wsns.models import factory, head_scale, size
 from wsns.models.weights import start
 from wsns.runtime import multihost, progress
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps, Step
 from wsns.segmentation.nam import read_function
 from wsns.training import hit_rate, loop, losses, nam_preview
 from wsns.training.batching import Examples
@@ -21,22 +22,19 @@ from wsns.training.log import Shown
 REMEDY = "lower the learning rate (--config.{}=…), and the same command then starts anew"
 
 
-def train(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def train(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Trains every network of `config.models` that is not trained yet."""
     opened = functools.lru_cache(1)(lambda kind: open_examples(config, workdir / "records", kind))
     for name in in_order(config.models):
-        if not stamps.must_do(name, inputs(config, workdir, name), f"train {factory.TITLES[name]}"):
-            continue
-        splits, resident = opened("unet" if name == "unet" else "weak")
         wanted = inputs(config, workdir, name)
-        if multihost.is_first():
-            # More epochs continue an earlier run; anything else starts anew.
-            stamps.begin(
-                name, {key: value for key, value in wanted.items() if key != "epochs"}, workdir / name
-            )
-        fit(config, name, splits, workdir / name, resident=resident)
-        if multihost.is_first():
-            stamps.mark_done(name, wanted)
+        # More epochs continue an earlier run; anything else starts anew.
+        keeps = {key: value for key, value in wanted.items() if key != "epochs"}
+
+        def run(name: str = name) -> None:
+            splits, resident = opened("unet" if name == "unet" else "weak")
+            fit(config, name, splits, workdir / name, resident=resident)
+
+        stamps.do(Step(name, f"train {factory.TITLES[name]}", wanted, (workdir / name,), run, keeps=keeps))
 
 
 def in_order(models: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from wsns.report.page import source_line
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
 from wsns.runtime.background import threads
+from wsns.runtime.steps import Stamps, Step
 from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
 from wsns.studies.candidate_bound import text
@@ -58,17 +59,22 @@ def named_schemes(config: ConfigDict) -> list[Scheme]:
     return made
 
 
-def bound(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def bound(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Writes `bound.{csv,txt,md}` and prints the text."""
     accounting = files.read_json(workdir / "records" / "accounting.json")
     inputs = {
         "records": accounting["data_fingerprint"],
         **{name: config[name].to_dict() for name in ("bound", "segment", "evaluate")},
     }
-    if stamps.must_do("bound", inputs, "measure candidates"):
-        stamps.begin("bound", inputs, *(workdir / f"bound.{kind}" for kind in ("csv", "txt", "md")))
-        _write(config, workdir, _measure(config, workdir), accounting["source"])
-        stamps.mark_done("bound", inputs)
+    stamps.do(
+        Step(
+            "bound",
+            "measure candidates",
+            inputs,
+            [workdir / f"bound.{kind}" for kind in ("csv", "txt", "md")],
+            lambda: _write(config, workdir, _measure(config, workdir), accounting["source"]),
+        )
+    )
     print(files.read_text(workdir / "bound.txt"), end="")
 
 

@@ -11,6 +11,7 @@ from wsns.errors import InputError
 from wsns.run.links import link, share_records
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.studies.comparison import task
 from wsns.studies.overrides import named_overrides
 from wsns.tasks import train
@@ -53,7 +54,7 @@ def variants(config: ConfigDict) -> dict[str, ConfigDict]:
     return made
 
 
-def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Trains and segments what is missing of each ablation, and writes `ablations.{txt,md,csv}` after each.
 
     Args:
@@ -68,8 +69,8 @@ def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -
         folder = workdir / "ablations" / name
         progress.say(f"ablation {number} of {len(made)}: {name}")
         _prepare(config, own, workdir, folder)
-        train.train(own, folder, files.Stamps(folder))
-        segment(own, folder, files.Stamps(folder))
+        train.train(own, folder, Stamps(folder))
+        segment(own, folder, Stamps(folder))
         runs.append(task.read_run(name, folder))
         task.write(runs, workdir, "ablations", **config.evaluate.to_dict())
     print(files.read_text(workdir / "ablations.txt"), end="")
@@ -78,7 +79,7 @@ def ablations(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -
 def _prepare(config: ConfigDict, own: ConfigDict, workdir: pathlib.Path, folder: pathlib.Path) -> None:
     """Gives an ablation's folder all that is the base's too, and takes back what no longer is."""
     share_records(folder, workdir)
-    stamps = files.Stamps(folder)
+    stamps = Stamps(folder)
     for name in own.models:
         wanted, path = train.inputs(own, workdir, name), folder / name
         if name in config.models and wanted == train.inputs(config, workdir, name):

@@ -1,5 +1,6 @@
 """The task 'grid': rate, decay and batch size by validation accuracy (section 3.2), in one table."""
 
+import functools
 import itertools
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from wsns.errors import Diverged
 from wsns.models.factory import TITLES
 from wsns.runtime import multihost, progress
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps, Step
 from wsns.tasks import train
 from wsns.training.dataset import open_examples
 from wsns.training.log import read_metrics
@@ -19,7 +21,7 @@ from wsns.training.log import read_metrics
 DIVERGED = "diverged.json"
 
 
-def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def grid(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Trains each network of `config.models` with every combination and writes `grid.csv` and `grid.txt`.
 
     A finished combination keeps its metrics and no checkpoint. One that diverges keeps the step in which it did, in
@@ -37,18 +39,16 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
     for name in config.models:
         for own in combinations(config, name):
             where = f"grid/{name}/{_words(own, name)}"
-            directory, wanted = workdir / where, train.inputs(own, workdir, name)
-            if not stamps.is_done(where, wanted):
-                if multihost.is_first():
-                    print(f"{TITLES[name]}: {_words(own, name)}")
-                    stamps.begin(where, wanted, directory)
-                diverged = _fit(own, name, splits, directory, resident=resident)
-                if multihost.is_first():
-                    if diverged:
-                        progress.say(f"{diverged}: the search goes on")
-                        files.write_json(directory / DIVERGED, {"step": diverged.step})
-                    files.remove(directory / "checkpoints")
-                    stamps.mark_done(where, wanted)
+            directory = workdir / where
+            stamps.do(
+                Step(
+                    where,
+                    f"{TITLES[name]}: {_words(own, name)}",
+                    train.inputs(own, workdir, name),
+                    (directory,),
+                    functools.partial(_fit, own, name, splits, directory, resident=resident),
+                )
+            )
             if multihost.is_first():
                 rows.append(_row(own, name, directory, len(splits[1])))
                 _write(workdir, rows)
@@ -56,13 +56,21 @@ def grid(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
         print(files.read_text(workdir / "grid.txt"))
 
 
-def _fit(config: ConfigDict, name: str, splits: Any, directory: pathlib.Path, **how: Any) -> Diverged | None:
-    """Trains one combination; returns what it said if it diverged."""
+def _fit(config: ConfigDict, name: str, splits: Any, directory: pathlib.Path, *, resident: bool) -> None:
+    """Trains one combination; of one that diverges the step is written down."""
+    if multihost.is_first():
+        print(f"{TITLES[name]}: {_words(config, name)}")
+    diverged = None
     try:
-        train.fit(config, name, splits, directory, **how)
-    except Diverged as diverged:
-        return diverged
-    return None
+        train.fit(config, name, splits, directory, resident=resident)
+    except Diverged as error:
+        diverged = error
+    if not multihost.is_first():
+        return
+    if diverged:
+        progress.say(f"{diverged}: the search goes on")
+        files.write_json(directory / DIVERGED, {"step": diverged.step})
+    files.remove(directory / "checkpoints")
 
 
 def combinations(config: ConfigDict, name: str) -> Iterator[ConfigDict]:

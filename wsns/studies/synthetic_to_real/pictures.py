@@ -11,10 +11,10 @@ from wsns.data.records import loading as records
 from wsns.evaluation.cases import Case, read_cases
 from wsns.report import slice_view
 from wsns.run.folder import Run, row_of, view
+from wsns.run.masks import enlarged
 from wsns.studies.synthetic_to_real.measure import REAL, Reading, largest_slices
 from wsns.studies.synthetic_to_real.predictions import Trial, nam_name
 from wsns.studies.synthetic_to_real.section import NoduleView, nodule_figures
-from wsns.tasks.segment import NAM_STEP
 
 MOST = 120
 """Nodules that are drawn, the largest first: a page of thousands would not open."""
@@ -51,7 +51,7 @@ def draw(trial: Trial, config: ConfigDict, readings: Sequence[Reading], method: 
 def _nodule(run: Run, case: Case, reading: Reading, nam: np.ndarray, hits: Sequence[int]) -> NoduleView:
     options = run.config.segment
     n = row_of(run.slices, case)
-    fine = np.kron(nam.astype(np.float32), np.ones((NAM_STEP, NAM_STEP), np.float32))
+    fine = enlarged(nam).astype(np.float32)
     closed = hull(run.slices.lungs[n], float(run.slices.spacing[n]), options.hull_closing, options.hull_part)
     title = f"{reading.patient}, z = {reading.z:g} mm, radius {reading.radius_mm:.1f} mm"
     seen = dataclasses.replace(view(run, case), nams={int(reading.method[0]): fine}, hull=closed, title=title)

@@ -19,16 +19,17 @@ from wsns.data.records.schema import Slices
 from wsns.errors import InputError
 from wsns.evaluation.localisation import peak, peak_chance, peak_distance_mm
 from wsns.evaluation.metrics import area_mm2, equivalent_diameter_mm
+from wsns.run.masks import blocks_mean
 from wsns.run.networks import Trained, load_trained, load_untrained, method_input, weak_networks
 from wsns.run.settings import result_fields
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
 from wsns.runtime.background import threads
+from wsns.runtime.steps import Stamps, Step
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.studies.synthetic_to_real.measure import REAL, TWIN, Reading
 from wsns.tasks import train
-from wsns.tasks.segment import blocks_mean
 
 VERSION = 2
 """Of what is kept: what another version left is read anew."""
@@ -67,7 +68,7 @@ def read(trial: Trial) -> list[Reading]:
     Raises:
         InputError: if there are no records, or the file is damaged.
     """
-    path, maps, stamps = trial.real / "readings.csv", trial.real / "nams.npz", files.Stamps(trial.real)
+    path, maps = trial.real / "readings.csv", trial.real / "nams.npz"
     fields = result_fields(trial.config)
     inputs = {
         "networks": trial.networks(),
@@ -76,15 +77,16 @@ def read(trial: Trial) -> list[Reading]:
         "columns": COLUMNS,
         "version": VERSION,
     }
-    if not stamps.is_done("readings", inputs):
-        stamps.begin("readings", inputs, path, maps)
+
+    def run() -> None:
         nams: dict[str, Any] = {}
         rows = list(_read(trial, nams))
         packed = io.BytesIO()
         np.savez_compressed(packed, **nams)
         files.write_bytes(maps, packed.getvalue())
         files.write_rows(path, COLUMNS, [dataclasses.asdict(row) for row in rows])
-        stamps.mark_done("readings", inputs)
+
+    Stamps(trial.real).do(Step("readings", "read the slices", inputs, (path, maps), run))
     return [_parsed(row, path) for row in files.read_rows(path)]
 
 

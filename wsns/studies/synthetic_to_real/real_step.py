@@ -4,11 +4,11 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from wsns import tasks
 from wsns.errors import InputError
-from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.studies.synthetic_to_real import trials
 from wsns.studies.synthetic_to_real.predictions import Trial
+from wsns.tasks import preparation
 
 
 def check(config: ConfigDict) -> None:
@@ -26,15 +26,15 @@ def check(config: ConfigDict) -> None:
         raise InputError(f"config.real={config.real!r} is not a folder: name the one with the real scans")
 
 
-def prepare(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def prepare(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Builds the records of the real scans, before anything is trained.
 
     Raises:
         InputError: if the scans are not as they must be, or the run's own records hold a patient of theirs.
     """
     folder, own = workdir / "real", trials.real_config(config, config.real)
-    stamps.tell("real records", "records of the real scans", done=tasks.records_done(own, folder))
-    tasks.ensure_records(own, folder, files.Stamps(folder))
+    stamps.tell("real records", "records of the real scans", done=preparation.records_done(own, folder))
+    preparation.ensure_records(own, folder, Stamps(folder))
     found = trials.patients(folder)
     shared = sorted(set(found) & set(trials.patients(workdir)))
     if shared:
@@ -44,7 +44,7 @@ def prepare(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> 
         )
 
 
-def real(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def real(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Tries the run's networks on the real scans: writes `transfer.*` and `real/report.html`, and prints the figures.
 
     Args:

@@ -4,13 +4,14 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from wsns import tasks
 from wsns.errors import InputError
 from wsns.run.links import share_records
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps
 from wsns.studies.synthetic_to_real import trials as trial_runs
 from wsns.studies.synthetic_to_real.predictions import Trial
+from wsns.tasks import preparation
 from wsns.tasks.train import train
 
 
@@ -36,14 +37,14 @@ def transfer(config: ConfigDict, workdir: pathlib.Path) -> None:
         InputError: if the scans or a config field are not as they must be.
     """
     real = trial_runs.real_config(config, config.data.manual_dir)
-    held_out = tasks.ensure_records(real, workdir / "real", files.Stamps(workdir / "real"))
+    held_out = preparation.ensure_records(real, workdir / "real", Stamps(workdir / "real"))
     twin = _twin_config(config, trial_runs.patients(workdir / "real"))
-    drawn = tasks.ensure_records(twin, workdir, files.Stamps(workdir))
+    drawn = preparation.ensure_records(twin, workdir, Stamps(workdir))
     data = {
-        where: {name: facts[name] for name in tasks.FINGERPRINTS}
+        where: {name: facts[name] for name in preparation.FINGERPRINTS}
         for where, facts in (("real", held_out), ("twin", drawn))
     }
-    tasks.describe(config, workdir, data)
+    preparation.describe(config, workdir, data)
     trials = []
     for number, seed in enumerate(config.transfer.seeds, 1):
         progress.say(f"seed {seed}: {number} of {len(config.transfer.seeds)}")
@@ -66,6 +67,6 @@ def _trained(twin: ConfigDict, workdir: pathlib.Path, seed: int) -> Trial:
     own, folder = twin.copy_and_resolve_references(), workdir / "seeds" / str(seed)
     own.seed = seed
     share_records(folder, workdir)
-    tasks.describe(own, folder, files.read_json(workdir / "environment.json")["data"]["twin"])
-    train(own, folder, files.Stamps(folder))
+    preparation.describe(own, folder, files.read_json(workdir / "environment.json")["data"]["twin"])
+    train(own, folder, Stamps(folder))
     return Trial(own, folder)

@@ -7,17 +7,17 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from wsns import tasks
 from wsns.models.weights import start as pretrained
 from wsns.report.page import source_line
 from wsns.run.links import link, share_records
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps, Step
 from wsns.studies.synthetic_to_real import export, text
 from wsns.studies.synthetic_to_real import pictures as trial_pictures
 from wsns.studies.synthetic_to_real import section as opening
 from wsns.studies.synthetic_to_real.measure import Reading, measure
 from wsns.studies.synthetic_to_real.predictions import COLUMNS, Trial, read
-from wsns.tasks import train
+from wsns.tasks import preparation, train
 from wsns.tasks.evaluate import write_report
 from wsns.tasks.scans import scans
 from wsns.tasks.segment import segment
@@ -64,15 +64,15 @@ def finish(trials: Sequence[Trial], manual_dir: str, workdir: pathlib.Path) -> N
     readings = [reading for trial in trials for reading in read(trial)]
     _write_tables(readings, configs[0], workdir)
     for trial, config in zip(trials, configs, strict=True):
-        segment(config, trial.real, files.Stamps(trial.real))
-        scans(config, trial.real, files.Stamps(trial.real))
+        segment(config, trial.real, Stamps(trial.real))
+        scans(config, trial.real, Stamps(trial.real))
     _write_reports(trials, configs, readings, workdir)
     print(files.read_text(workdir / "transfer.txt"), end="")
 
 
 def _link(trial: Trial, config: ConfigDict, workdir: pathlib.Path) -> None:
     """Gives a trial's folder of real scans their records and the networks; what other networks left there goes."""
-    folder, stamps = trial.real, files.Stamps(trial.real)
+    folder, stamps = trial.real, Stamps(trial.real)
     if folder != workdir / "real":
         share_records(folder, workdir / "real")
     made = [folder / name for name in ("masks", "scans", "cases.csv")]
@@ -82,14 +82,28 @@ def _link(trial: Trial, config: ConfigDict, workdir: pathlib.Path) -> None:
         link(folder / name, trial.folder / name)
         stamps.mark_done(name, train.inputs(config, folder, name))
     accounting = files.read_json(folder / "records" / "accounting.json")
-    tasks.describe(config, folder, {name: accounting[name] for name in tasks.FINGERPRINTS})
+    preparation.describe(config, folder, {name: accounting[name] for name in preparation.FINGERPRINTS})
 
 
 def _write_tables(readings: Sequence[Reading], config: ConfigDict, workdir: pathlib.Path) -> None:
     """Writes `transfer_slices.csv` and `transfer.{json,txt,md,csv}`, if they are not done."""
-    inputs, stamps = _inputs(readings, config), files.Stamps(workdir)
-    if stamps.is_done("transfer", inputs):
-        return
+    made = [workdir / f"transfer.{kind}" for kind in ("json", "txt", "md", "csv")]
+
+    def run() -> None:
+        _tabulate(readings, config, workdir)
+
+    Stamps(workdir).do(
+        Step(
+            "transfer",
+            "figures on real scans",
+            _inputs(readings, config),
+            [*made, workdir / "transfer_slices.csv"],
+            run,
+        )
+    )
+
+
+def _tabulate(readings: Sequence[Reading], config: ConfigDict, workdir: pathlib.Path) -> None:
     lines = measure(readings, **config.evaluate.to_dict())
     rows = [dataclasses.asdict(reading) | {"hit": reading.hit} for reading in readings]
     files.write_rows(workdir / "transfer_slices.csv", (*COLUMNS, "hit"), rows)
@@ -99,7 +113,6 @@ def _write_tables(readings: Sequence[Reading], config: ConfigDict, workdir: path
     said = {"source": source_line(source, synthetic=False), "start": start(config)}
     files.write_text(workdir / "transfer.txt", text.as_text(lines, **said))
     files.write_text(workdir / "transfer.md", text.as_markdown(lines, **said))
-    stamps.mark_done("transfer", inputs)
 
 
 def _write_reports(
@@ -111,17 +124,21 @@ def _write_reports(
         "cases": cases,
         "configs": [config.to_dict() for config in configs],
     }
-    stamps = files.Stamps(workdir)
-    if stamps.is_done("transfer_report", inputs):
-        return
+
+    def run() -> None:
+        _report(trials, configs, readings)
+
+    Stamps(workdir).do(Step("transfer_report", "reports on real scans", inputs, (), run))
+
+
+def _report(trials: Sequence[Trial], configs: Sequence[ConfigDict], readings: Sequence[Reading]) -> None:
     lines = measure(readings, **configs[0].evaluate.to_dict())
     method = export.chosen(lines)
     pictures = trial_pictures.draw(trials[0], configs[0], readings, method)
     said = [opening.section(lines, start(configs[0]), pictures, method)]
     said += [opening.notice(start(config)) for config in configs[1:]]
     for trial, config, words in zip(trials, configs, said, strict=True):
-        write_report(config, trial.real, files.Stamps(trial.real), opening=words)
-    stamps.mark_done("transfer_report", inputs)
+        write_report(config, trial.real, Stamps(trial.real), opening=words)
 
 
 def _inputs(readings: Sequence[Reading], config: ConfigDict) -> dict[str, Any]:

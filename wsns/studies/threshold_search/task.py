@@ -20,6 +20,7 @@ from wsns.run.networks import load_trained, method_input, weak_networks
 from wsns.run.settings import result_fields
 from wsns.runtime import background, progress
 from wsns.runtime import workdir as files
+from wsns.runtime.steps import Stamps, Step
 from wsns.segmentation import pipeline
 from wsns.segmentation.batches import blocks
 from wsns.segmentation.options import Options
@@ -28,7 +29,7 @@ from wsns.studies.threshold_search.search import Trial, compare, search
 from wsns.tasks import train
 
 
-def tune(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> None:
+def tune(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
     """Tries the values of `config.tune`, field by field, and writes `tuned.json` and `tuned.txt`.
 
     Raises:
@@ -40,10 +41,15 @@ def tune(config: ConfigDict, workdir: pathlib.Path, stamps: files.Stamps) -> Non
         "segment": result_fields(config),
         **{name: config[name].to_dict() for name in ("tune", "evaluate")},
     }
-    if stamps.must_do("tune", inputs, "tune the thresholds"):
-        stamps.begin("tune", inputs, workdir / "tuned.json", workdir / "tuned.txt")
-        _write(workdir, *_search(config, workdir))
-        stamps.mark_done("tune", inputs)
+    stamps.do(
+        Step(
+            "tune",
+            "tune the thresholds",
+            inputs,
+            (workdir / "tuned.json", workdir / "tuned.txt"),
+            lambda: _write(workdir, *_search(config, workdir)),
+        )
+    )
     print(files.read_text(workdir / "tuned.txt"))
 
 
