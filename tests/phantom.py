@@ -61,6 +61,7 @@ class PhantomSource:
     scans: dict[str, Scan]
     name: str = "phantom"
     packed: tuple[str, ...] = ()
+    synthetic: bool = True
 
     @property
     def series(self) -> tuple[str, ...]:

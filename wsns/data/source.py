@@ -20,6 +20,7 @@ class TwinSource:
     looks: scanner.Ranges = scanner.RANDOMISED
     name: str = "LIDC twin"
     packed: tuple[str, ...] = ()
+    synthetic: bool = True
 
     @property
     def series(self) -> tuple[str, ...]:

@@ -34,6 +34,11 @@ class Source(Protocol):
         ...
 
     @property
+    def synthetic(self) -> bool:
+        """Whether the volumes were rendered: what is measured on them is no result on real scans."""
+        ...
+
+    @property
     def series(self) -> tuple[str, ...]:
         """The series UIDs that `read` accepts, in the order of the database."""
         ...

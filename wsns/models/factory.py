@@ -14,7 +14,7 @@ from wsns.errors import InputError
 from wsns.models import head_scale
 from wsns.models.preprocess import LUNG, Preprocessing, prepare
 from wsns.models.unet import UNet
-from wsns.models.vgg_gap import VGG
+from wsns.models.vgg_gap import POOLS, VGG
 from wsns.models.weights import start as pretrained
 from wsns.models.weights.files import LAYERS
 
@@ -148,8 +148,8 @@ def _check(config: ConfigDict, name: str) -> None:
             "config.model.channels='neighbours' needs records with the slices below and above: set "
             "config.data.neighbours to their distance in mm"
         )
-    if config.model.pool not in ("mean", "sum", "lse"):
-        raise InputError(f"config.model.pool={config.model.pool!r}: choose 'mean', 'sum' or 'lse'")
+    if config.model.pool not in POOLS:
+        raise InputError(f"config.model.pool={config.model.pool!r}: choose one of {', '.join(POOLS)}")
     if config.model.head_scale not in HEAD_SCALES:
         raise InputError(f"config.model.head_scale={config.model.head_scale!r}: choose 'unit' or 'none'")
     if config.model.dtype not in ("float32", "bfloat16"):

@@ -7,7 +7,7 @@ all heads are concatenated, coarsest first, into one fully connected layer with 
 A head may have a constant by which its source is multiplied, see `wsns.models.head_scale`.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,8 @@ HEAD_BLOCKS = (5, 4, 3)
 HEAD_FILTERS = 1024
 NODULE = 1
 LSE_SHARPNESS = 6.0
-Pool = Literal["mean", "sum", "lse"]
+POOLS = {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}
+"""Global poolings, and what a report calls them."""
 
 
 class Output(NamedTuple):
@@ -44,7 +45,7 @@ def max_pool(x: jax.Array) -> jax.Array:
     return x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
 
 
-def global_pool(x: jax.Array, pool: Pool) -> jax.Array:
+def global_pool(x: jax.Array, pool: str) -> jax.Array:
     """Pools (B, h, w, F) over all positions to (B, F).
 
     `sum` is Eq. 1 of the paper; `mean` differs from it by a constant. `lse` is log-mean-exp of the activations
@@ -73,7 +74,7 @@ class VGG(nn.Module):
     gaps: int = 1
     width: float = 1.0
     head_filters: int = HEAD_FILTERS
-    pool: Pool = "mean"
+    pool: str = "mean"
     dtype: Any = jnp.float32
 
     @nn.compact

@@ -7,6 +7,8 @@ from ml_collections import ConfigDict
 
 from wsns.evaluation.localisation import NEAR_MM
 from wsns.evaluation.mark_scores import SCORES
+from wsns.models.vgg_gap import POOLS
+from wsns.segmentation.selection import OUTLINES
 from wsns.training.health import words
 from wsns.training.losses import SMOOTHING
 
@@ -22,15 +24,15 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
     return [
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, {_channels(config)}"),
         ("Crop", f"one of {config.data.crop} × {config.data.crop} pixels per scan, centred on its lungs' box"),
-        ("Global pooling", {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}[model.pool]),
+        ("Global pooling", POOLS[model.pool]),
         ("First values of heads and classifier", _heads(model)),
         ("Scale of the heads' input", _head_scale(model)),
         ("NAM", {"difference": "weights of the nodule class minus those of the normal class, signed",
                  "nodule": "weights of the nodule class, signed"}[segment.contrast]
          + {"mean": "; scales summed as they are, so that the map's mean is the score (Eq. 3)",
             "sum": "; scales weighed by their numbers of cells, so that the map's mean times the coarsest scale's "
-            "number of cells is the score (Eq. 3)",
-            "lse": "; scales summed as they are, which is not the score: Eq. 3 does not hold"}[model.pool]),
+            "number of cells is the score (Eq. 3)"}.get(
+                model.pool, "; scales summed as they are, which is not the score: Eq. 3 does not hold")),
         (
             "Detection",
             f"1-GAP probability of at least {segment.detect:g}, for all weakly supervised rows",
@@ -62,10 +64,7 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
         ),
         ("Masking", {"parenchyma": "candidate grown by a pixel, filled with the median HU of the lung around it",
                      "floor": "filled with the window's floor", "mean": "filled with the slice's mean"}[segment.fill]),
-        ("Outline", {"compact": "object by Eq. 4, of its nested outlines the most compact",
-                     "edge": "object by Eq. 4, of its nested outlines that of the greatest product of agreement with "
-                     "the others (mean Dice) and mean HU gradient along it",
-                     "eq4": "the candidate of greatest change (Eq. 4)"}[segment.outline]),
+        ("Outline", OUTLINES[segment.outline]),
         ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
         *_unet(config),
         ("Reference", _reading(config.data) + _of_two(config.data, accounting or {})),

@@ -12,7 +12,7 @@ CHOICES = {
     "candidates": ("phases", "full"),
     "contrast": ("difference", "nodule"),
     "fill": ("parenchyma", "floor", "mean"),
-    "outline": OUTLINES,
+    "outline": tuple(OUTLINES),
     "screening": ("incremental", "full"),
 }
 

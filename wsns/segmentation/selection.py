@@ -6,7 +6,13 @@ from scipy import ndimage
 from wsns.errors import InputError
 from wsns.ops.morphology import box, shrunk
 
-OUTLINES = ("compact", "edge", "eq4")
+OUTLINES = {
+    "compact": "object by Eq. 4, of its nested outlines the most compact",
+    "edge": "object by Eq. 4, of its nested outlines that of the greatest product of agreement with the others (mean "
+    "Dice) and mean HU gradient along it",
+    "eq4": "the candidate of greatest change (Eq. 4)",
+}
+"""Rules for the result, and what a report says of them."""
 WINDOW = (-1000.0, 200.0)
 SIGMA = 1.0
 REACH = 4

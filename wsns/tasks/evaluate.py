@@ -8,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wsns.data.records import loading as records
+from wsns.data.records.summary import is_synthetic
 from wsns.evaluation import extended_text, table1_text
 from wsns.evaluation.cases import Case, read_cases
 from wsns.evaluation.extended import Whole, beyond, whole_scans
@@ -25,7 +26,6 @@ from wsns.training.log import read_metrics
 
 SPLITS = ("train", "validation", "test")
 SCAN_FILES = ("cases.csv", "marks.csv", "scans.csv")
-TWIN = "LIDC twin"
 
 
 def evaluate(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
@@ -96,7 +96,7 @@ def _write(
     table = table1(cases, effort=effort, **_settings(config))
     found = beyond(cases, whole, **_settings(config))
     source = accounting["source"]
-    synthetic = source == TWIN
+    synthetic = is_synthetic(accounting)
     table1_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
     files.write_rows(workdir / "measures.csv", extended_text.COLUMNS, extended_text.rows(table, found))
     logs = {TITLES[name]: read_metrics(workdir / name) for name in config.models}

@@ -39,6 +39,7 @@ class DicomSource:
     passed_over: Mapping[str, str]
     name: str = "LIDC-IDRI"
     packed: tuple[str, ...] = ()
+    synthetic: bool = False
 
     @property
     def series(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ def account(
     levels = collections.Counter(qc_levels.level(qc_levels.signs(scan)) for scan in facts)
     return {
         "source": plan.source.name,
+        "synthetic": plan.source.synthetic,
         "patients": len(plan.parts),
         "scans": len(plan.scans),
         "scans_without_positive_slice": sum(not number for number in plan.positives.values()),

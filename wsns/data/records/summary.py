@@ -39,3 +39,8 @@ def summary(facts: Mapping[str, Any], directory: pathlib.Path) -> str:
     if many := facts["scans_to_look_at"]:
         lines.append(f"  must be looked at: {count(many, 'scan')}, see {directory / 'check.html'}")
     return "\n".join(lines)
+
+
+def is_synthetic(accounting: Mapping[str, Any]) -> bool:
+    """Says whether records are of rendered volumes; those of version 0.1 say it by their source's name only."""
+    return bool(accounting.get("synthetic", accounting["source"] == "LIDC twin"))

@@ -2,7 +2,8 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -11,6 +12,7 @@ from wsns.data.lidc.annotations import cluster, load_scans
 from wsns.data.records import loading as records
 from wsns.data.records.plan import options as data_options
 from wsns.data.records.schema import NAMES, Slices
+from wsns.data.records.summary import is_synthetic
 from wsns.errors import InputError
 from wsns.report.page import source_line
 from wsns.runtime import progress
@@ -24,7 +26,6 @@ from wsns.studies.candidate_bound.measure import Nodule, Row, measure_slices, re
 from wsns.studies.candidate_bound.schemes import Scheme
 from wsns.studies.candidate_bound.table import READERS, lines, reader_rows
 from wsns.studies.overrides import named_overrides
-from wsns.tasks.evaluate import TWIN
 
 OWN = ("hull", "slice_means")
 """Fields of a scheme that `config.segment` doesn't have."""
@@ -72,7 +73,7 @@ def bound(config: ConfigDict, workdir: pathlib.Path, stamps: Stamps) -> None:
             "measure candidates",
             inputs,
             [workdir / f"bound.{kind}" for kind in ("csv", "txt", "md")],
-            lambda: _write(config, workdir, _measure(config, workdir), accounting["source"]),
+            lambda: _write(config, workdir, _measure(config, workdir), accounting),
         )
     )
     print(files.read_text(workdir / "bound.txt"), end="")
@@ -112,10 +113,11 @@ def _readers(config: ConfigDict, nodules: list[Nodule]) -> Iterator[tuple[Nodule
             yield nodule, reader_dice(masks)
 
 
-def _write(config: ConfigDict, workdir: pathlib.Path, rows: list[Row], source: str) -> None:
+def _write(config: ConfigDict, workdir: pathlib.Path, rows: list[Row], accounting: Mapping[str, Any]) -> None:
     found = lines(rows, draws=config.evaluate.draws, seed=config.evaluate.seed)
     said = text.remarks(rows, config.bound.radius)
-    title = f"{source_line(source, synthetic=source == TWIN)}, {config.data.consensus} consensus"
+    source = source_line(accounting["source"], synthetic=is_synthetic(accounting))
+    title = f"{source}, {config.data.consensus} consensus"
     files.write_text(workdir / "bound.csv", text.as_csv(rows))
     files.write_text(workdir / "bound.md", text.as_markdown(found, said, source=title))
     files.write_text(workdir / "bound.txt", text.as_text(found, said, source=title))

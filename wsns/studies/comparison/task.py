@@ -6,13 +6,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from wsns.data.records.summary import is_synthetic
 from wsns.errors import InputError
 from wsns.evaluation.cases import read_cases
 from wsns.report.page import source_line
 from wsns.runtime import workdir as files
 from wsns.studies.comparison import measure, text
 from wsns.studies.comparison.measure import Run
-from wsns.tasks.evaluate import TWIN
 
 SECTIONS = ("models", "seed", "data", "model", "train", "unet", "segment")
 """What of a config decides the cases."""
@@ -65,7 +65,8 @@ def read_run(name: str, folder: pathlib.Path) -> Run:
                 f"{folder}: its cases were made with segment.{field}={of_cases[field]}, its config.json says {value}; "
                 "run the task 'segment' there again"
             )
-    source = {"source": files.read_json(accounting)["source"]} if accounting.exists() else {}
+    facts = files.read_json(accounting) if accounting.exists() else {}
+    source = {"source": source_line(facts["source"], synthetic=is_synthetic(facts))} if facts else {}
     fields = {key: value for section in SECTIONS for key, value in dotted(config[section], section)}
     return Run(name, read_cases(folder / "cases.csv"), fields, environment.get("data", {}) | source)
 
@@ -73,8 +74,7 @@ def read_run(name: str, folder: pathlib.Path) -> Run:
 def write(runs: Sequence[Run], directory: pathlib.Path, stem: str, *, draws: int, seed: int) -> None:
     """Writes the comparison of runs into a folder, as `stem`.txt, .md and .csv."""
     found = measure.compare(runs, draws=draws, seed=seed)
-    source = runs[0].fingerprints.get("source", "data of an unknown source")
-    title = source_line(source, synthetic=source == TWIN)
+    title = runs[0].fingerprints.get("source", "data of an unknown source")
     files.write_rows(directory / f"{stem}.csv", text.COLUMNS, text.rows(found))
     files.write_text(directory / f"{stem}.md", text.as_markdown(found, source=title))
     files.write_text(directory / f"{stem}.txt", text.as_text(found, source=title))
