@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from conftest import ROOT
 from ml_collections import ConfigDict
 
 from configs import gap1, table1, testing
@@ -21,7 +22,6 @@ from wsns.tasks.train import subject_of
 from wsns.training import batching, dataset, step_memory
 from wsns.training import step as steps
 
-ROOT = Path(__file__).resolve().parents[1]
 GIB = 2**30
 
 
@@ -217,7 +217,9 @@ def _memory(kind):
 def test_seconds_and_memory_are_within_a_factor_of_one_and_a_half(tmp_path):
     """In a process of its own, whose memory nothing else has taken."""
     script = "import pathlib, sys; from test_plan_task import plan_and_take; plan_and_take(pathlib.Path(sys.argv[1]))"
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    path = os.pathsep.join(
+        map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "helpers", Path(__file__).parent))
+    )
     run = [sys.executable, "-c", script, tmp_path / "taken.json"]
     subprocess.run(run, cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": path})
     found = files.read_json(tmp_path / "taken.json")

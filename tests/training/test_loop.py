@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import pathlib
 import random
 import re
 import signal
@@ -15,22 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from training_cases import OPTIONS, fit, subject, toy
+from conftest import ROOT
+from training_cases import OPTIONS, fit, rows, subject, toy
 
 from wsns.errors import InputError
 from wsns.training import batching, checkpoints, loop
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-
 
 def options(**changes):
     return loop.LoopOptions(**{"epochs": 3, "batch": 4, "seed": 1, "flip": True} | changes)
-
-
-def rows(directory):
-    """Returns the log without what depends on the clock."""
-    lines = map(json.loads, (directory / "metrics.jsonl").read_text().splitlines())
-    return [{k: v for k, v in row.items() if "second" not in k} for row in lines]
 
 
 def assert_same(one, two):
@@ -162,7 +154,7 @@ def test_killed_at_random_it_ends_bit_identical(tmp_path):
     """SIGKILL, again and again, at moments that nobody chose, from the first checkpoint on."""
     fit(tmp_path / "whole", options(epochs=12))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
-    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'helpers'}"}
     seen = []
     for _ in range(3):
         run = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)

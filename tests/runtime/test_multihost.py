@@ -1,5 +1,4 @@
 import os
-import pathlib
 import socket
 import subprocess
 import sys
@@ -7,14 +6,13 @@ import sys
 import jax
 import numpy as np
 import pytest
-from test_loop import rows
-from training_cases import OPTIONS, fit
+from conftest import ROOT
+from training_cases import OPTIONS, fit, rows
 
 from wsns.errors import InputError
 from wsns.runtime import multihost
 from wsns.training import checkpoints
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 ONE_OF_TWO = """
 import dataclasses, pathlib, sys
 import wsns
@@ -36,7 +34,10 @@ def two_processes(directory, epochs):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "JAX_PLATFORMS": "cpu"}
+    env = os.environ | {
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'helpers'}",
+        "JAX_PLATFORMS": "cpu",
+    }
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", ONE_OF_TWO, str(directory), address, str(index), str(epochs)],

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from wsns.evaluation.cases import METHODS
 from wsns.models.weights.start import load_trunk
@@ -29,7 +29,6 @@ PROMISED = (
         "scans/marks.csv",
     ),
 )
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def main(workdir, *arguments, config="testing"):

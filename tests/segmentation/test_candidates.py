@@ -1,5 +1,4 @@
-import pathlib
-
+import conftest
 import numpy as np
 import pytest
 from discs import disc, footprint
@@ -15,7 +14,7 @@ from wsns.segmentation.icm import icm
 
 SIZE = 64
 EVERYWHERE = np.ones((SIZE, SIZE), bool)
-SCANS = pathlib.Path(__file__).parents[1] / "../shared/lidc"
+SCANS = conftest.ROOT / "../shared/lidc"
 
 
 def candidates_by_definition(labels, scope, hull, spacing):

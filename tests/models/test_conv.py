@@ -1,5 +1,4 @@
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -7,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import ROOT
 from flax import linen as nn
 
 from wsns.models import conv
 from wsns.models.conv import Conv
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Batch, height, width, channels, filters; those of 1e8 operations and more go by strips.
 LARGE, SMALL = (2, 96, 96, 3, 256), (2, 8, 6, 5, 7)
 SHAPES = [LARGE, SMALL, (1, 96, 192, 64, 8), (3, 97, 100, 9, 70), (1, 1, 9300, 20, 32), (1, 96, 1, 80, 800)]
@@ -119,7 +118,7 @@ DOUBLE = """
 import wsns, jax
 jax.config.update("jax_enable_x64", True)
 import sys
-sys.path.insert(0, "tests")
+sys.path.insert(0, "tests/helpers")
 import numpy as np, test_conv
 from wsns.models import conv
 x, g = (a.astype(np.float64) for a in test_conv.draw((2, 96, 97, 3, 210)))

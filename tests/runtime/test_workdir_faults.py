@@ -1,7 +1,6 @@
 """What befalls a run's folder: odd names, links, a second command, a power cut, another project's settings."""
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import matplotlib
 import numpy as np
 import optax
 import pytest
+from conftest import ROOT
 from training_cases import start
 
 from wsns.errors import InputError
@@ -21,7 +21,6 @@ from wsns.training import checkpoints
 from wsns.training import step as steps
 from wsns.training.checkpoints import Position
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 HOLD = """
 import pathlib, sys, time
 from wsns import lock

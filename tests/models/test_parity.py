@@ -1,10 +1,10 @@
 """Converted weights compute what the network that they come from computes: Keras's and PyTorch's own VGG16."""
 
 import os
-import pathlib
 import subprocess
 import sys
 
+import conftest
 import jax
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def grey(hu):
 def keras_run(tmp_path_factory, grey):
     folder = tmp_path_factory.mktemp("keras")
     np.save(folder / "grey.npy", grey)
-    script = pathlib.Path(__file__).with_name("keras_network.py")
+    script = conftest.ROOT / "tests" / "helpers" / "keras_network.py"
     environment = os.environ | {"KERAS_BACKEND": "jax", "KERAS_HOME": str(folder)}
     run = subprocess.run(
         [sys.executable, str(script), str(folder)], env=environment, capture_output=True, text=True

@@ -1,19 +1,17 @@
 """What a newcomer meets first: no argument, --help, --version, a config without a source of scans."""
 
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 
 from configs import records, testing, weights
 from wsns import dispatch
 from wsns.errors import InputError
 from wsns.runtime import usage
 from wsns.tasks import preparation
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def main(*arguments):

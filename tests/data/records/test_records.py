@@ -405,7 +405,7 @@ def _start(tmp_path, workers, limit, patients):
         str(limit),
         *patients,
     ]
-    paths = [str(conftest.ROOT), str(conftest.ROOT / "tests")]
+    paths = [str(conftest.ROOT), str(conftest.ROOT / "tests" / "helpers")]
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -1,5 +1,4 @@
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from conftest import ROOT
 from training_cases import linear, prepare, start, toy
 
 from wsns.models.unet import UNet
@@ -17,7 +17,6 @@ from wsns.training import losses as objectives
 from wsns.training import step as steps
 from wsns.training.augment import augment
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 OBJECTIVE = objectives.classification(linear, prepare)
 PARAMS = {"classifier": jnp.float32(0.3), "conv1_1": jnp.float32(0.1)}
 
