@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 CITATION = "Feng, Yang, Laine, Angelini, MICCAI 2017"
+ROW = "the paper's"
+"""What a row of the paper's own figures is called."""
 
 _NAMES = ("tpr", "fpr", "fpr_nodule", "dice", "dice_sd", "tp_dice", "tp_dice_sd", "tp_doa", "tp_doa_sd")
 _SHARED_FPR = 0.11

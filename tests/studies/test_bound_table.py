@@ -4,9 +4,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from wsns.evaluation import tables
 from wsns.studies.candidate_bound.measure import FIGURES, Nodule, Row
 from wsns.studies.candidate_bound.table import READERS, lines, reader_rows
-from wsns.studies.candidate_bound.text import COLUMNS, as_csv, as_markdown, as_text, remarks
+from wsns.studies.candidate_bound.text import COLUMNS, as_csv, parts, remarks
 
 
 def made_rows(seed=0):
@@ -47,13 +48,15 @@ def test_texts_hold_every_scheme_and_scan():
     rows = made_rows()
     found = lines(rows, draws=50, seed=0)
     said = remarks(rows, 24)
-    text = as_text(found, said, source="made up")
+    text = tables.text(parts(found, said, source="made up"))
     assert "20 outlines of 4 nodules in 20 slices of 4 patients" in text.replace("\n", " ")
     assert "Only 4 patients" in text.replace("\n", " ")
     for part in ("first", "second", READERS, "P3", "made up", f"{found[1].best.value:.3f}"):
         assert part in text
     table = [
-        line.count("|") for line in as_markdown(found, said, source="").splitlines() if line.startswith("|")
+        line.count("|")
+        for line in tables.markdown(parts(found, said, source="")).splitlines()
+        if line.startswith("|")
     ]
     assert len(table) == 2 * (2 + 3)
     assert len(set(table[:5])) == len(set(table[5:])) == 1
@@ -64,7 +67,7 @@ def test_scans_without_end_are_left_to_the_csv():
         dataclasses.replace(row, nodule=dataclasses.replace(row.nodule, series=f"9.{n % 20}"))
         for n, row in enumerate(made_rows())
     ]
-    assert "P3" not in as_text(lines(rows, draws=0, seed=0), [], source="")
+    assert "P3" not in tables.text(parts(lines(rows, draws=0, seed=0), [], source=""))
 
 
 def test_the_csv_has_a_row_per_nodule_slice_and_scheme():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wsns.evaluation.tables import text_table
+from wsns.evaluation.tables import Table, text_lines
 from wsns.models.factory import TITLES
 
 
@@ -28,7 +28,9 @@ def _splits(counts: Mapping[str, Any]) -> list[str]:
     heads = ("split", "patients", "scans", "slices with a nodule", "without")
     keys = ("patients", "scans", "positive", "negative")
     parts = {**counts["parts"], "all": {key: sum(p[key] for p in counts["parts"].values()) for key in keys}}
-    return text_table(heads, [[name, *(f"{part[key]:,}" for key in keys)] for name, part in parts.items()])
+    return text_lines(
+        Table(heads, [[name, *(f"{part[key]:,}" for key in keys)] for name, part in parts.items()])
+    )
 
 
 def _networks(content: Mapping[str, Any]) -> list[str]:
@@ -48,7 +50,7 @@ def _networks(content: Mapping[str, Any]) -> list[str]:
         ])  # fmt: skip
         if rate:
             rows[-1].append(f"{own['hours_given']:.3g}")
-    return text_table([*heads, f"at {rate:g} TFLOP/s"] if rate else heads, rows)
+    return text_lines(Table([*heads, f"at {rate:g} TFLOP/s"] if rate else heads, rows))
 
 
 def _segmentation(found: Mapping[str, Any] | None, given: Mapping[str, Any]) -> list[str]:

@@ -87,7 +87,7 @@ def _epochs(own: Learned) -> str:
 
 
 def _table(table: Table, data: str, learned: Sequence[Learned]) -> str:
-    heads = ("Method", *(heading for _, _, heading, _, _ in table1_text.SHOWN))
+    heads = ("Method", *(heading for heading in table1_text.HEADINGS.values()))
     head = "".join(f'<th scope="col">{html.text(cell)}</th>' for cell in heads)
     caption = (
         f"{data}: mean ± SD, below it the 95 % interval. In italics, the paper’s own figures on LIDC-IDRI."

@@ -14,6 +14,7 @@ from wsns.data.records.plan import options as data_options
 from wsns.data.records.schema import NAMES, Slices
 from wsns.data.records.summary import is_synthetic
 from wsns.errors import InputError
+from wsns.evaluation import tables
 from wsns.report.page import source_line
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
@@ -119,5 +120,6 @@ def _write(config: ConfigDict, workdir: pathlib.Path, rows: list[Row], accountin
     source = source_line(accounting["source"], synthetic=is_synthetic(accounting))
     title = f"{source}, {config.data.consensus} consensus"
     files.write_text(workdir / "bound.csv", text.as_csv(rows))
-    files.write_text(workdir / "bound.md", text.as_markdown(found, said, source=title))
-    files.write_text(workdir / "bound.txt", text.as_text(found, said, source=title))
+    parts = text.parts(found, said, source=title)
+    files.write_text(workdir / "bound.md", tables.markdown(parts))
+    files.write_text(workdir / "bound.txt", tables.text(parts))

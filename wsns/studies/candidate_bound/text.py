@@ -1,14 +1,10 @@
-"""The bound's table in letters: for the terminal, for Markdown, and as CSV with all its rows."""
+"""The bound's tables, and all its rows as CSV."""
 
-import csv
 import dataclasses
-import io
-import math
-import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from wsns.evaluation.table1_text import FEW_PATIENTS, interval, number
-from wsns.evaluation.tables import markdown_table, text_table
+from wsns.evaluation.tables import Part, Table, count, csv_text
 from wsns.studies.candidate_bound.measure import FIGURES, RULES, Nodule, Row
 from wsns.studies.candidate_bound.table import READERS, Line
 
@@ -39,8 +35,8 @@ def remarks(rows: Sequence[Row], radius: float) -> list[str]:
     places = {(row.nodule.series, row.nodule.slice_index, row.nodule.number) for row in rows}
     patients = {row.nodule.patient for row in rows}
     said = [
-        f"{_count(places, 'outline')} of {_count(nodules, 'nodule')} in {_count(slices, 'slice')} of "
-        f"{_count(patients, 'patient')}, of every split. The scope is the consensus grown by {radius:g} pixels: no "
+        f"{count(len(places), 'outline')} of {count(len(nodules), 'nodule')} in {count(len(slices), 'slice')} of "
+        f"{count(len(patients), 'patient')}, of every split. The scope is the consensus grown by {radius:g} pixels: no "
         "network takes part.",
         "Best: the candidate of greatest Dice with the consensus, mean over the outlines; its interval and that of the "
         "difference are a bootstrap's over patients and nodules. Of the best one's object, which is all that share "
@@ -50,64 +46,45 @@ def remarks(rows: Sequence[Row], radius: float) -> list[str]:
     ]
     if len(patients) < FEW_PATIENTS:
         said.append(
-            f"Only {_count(patients, 'patient')}: intervals are rough, differences under 0.02 are noise."
+            f"Only {count(len(patients), 'patient')}: intervals are rough, differences under 0.02 are noise."
         )
     return said
 
 
-def tables(found: Sequence[Line]) -> list[tuple[list[str], list[list[str]]]]:
-    """Returns heads and rows in letters: all scans together, then by scan if these are not too many to print."""
-    made = [(["candidates", *HEADS], [[line.scheme, *cells(line)] for line in found])]
+def parts(found: Sequence[Line], said: Sequence[str], *, source: str) -> list[Part]:
+    """Returns the tables, all scans together and by scan if these are not too many to print, and the remarks.
+
+    Args:
+        found: the lines.
+        said: what a reader must know, see `remarks`.
+        source: the data in words.
+    """
+    made: list[Part] = [
+        f"What candidates can give at most · {source}",
+        Table(("candidates", *HEADS), [[line.scheme, *cells(line)] for line in found]),
+    ]
     scans = list(found[0].scans)
     if 1 < len(scans) <= MANY_SCANS:
         heads = [
             patient if [p for p, _ in scans].count(patient) < 2 else f"{patient} {series[-6:]}"
             for patient, series in scans
         ]
-        made.append(
-            (
-                ["best Dice", *heads],
-                [[line.scheme, *(number(line.scans[scan], 3) for scan in scans)] for line in found],
-            )
-        )
-    return made
-
-
-def as_text(found: Sequence[Line], said: Sequence[str], *, source: str) -> str:
-    """Returns the tables for a terminal.
-
-    Args:
-        found: the lines.
-        said: what a reader must know, see `remarks`.
-        source: the data in words, printed on top.
-    """
-    parts = [f"What candidates can give at most · {source}", ""]
-    for heads, rows in tables(found):
-        parts += [*text_table(heads, rows), ""]
-    for remark in said:
-        parts += textwrap.wrap(remark, 100)
-    return "\n".join(parts) + "\n"
-
-
-def as_markdown(found: Sequence[Line], said: Sequence[str], *, source: str) -> str:
-    """Returns the tables in Markdown; see `as_text`."""
-    parts = [f"**What candidates can give at most.** {source}.", ""]
-    for heads, rows in tables(found):
-        parts += [*markdown_table(heads, rows), ""]
-    return "\n".join([*parts, " ".join(said)]) + "\n"
+        rows = [[line.scheme, *(number(line.scans[scan], 3) for scan in scans)] for line in found]
+        made.append(Table(("best Dice", *heads), rows))
+    return [*made, *said]
 
 
 def as_csv(rows: Sequence[Row]) -> str:
     """Returns every row: a nodule in a slice by a scheme; empty where a figure does not apply."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        counts = ["", ""] if row.scheme == READERS else [row.candidates, row.cut]
-        figures = ["" if math.isnan(row.dice[name]) else row.dice[name] for name in FIGURES]
-        writer.writerow([row.scheme, *dataclasses.astuple(row.nodule), *counts, *figures])
-    return text.getvalue()
-
-
-def _count(things: Collection[object], name: str) -> str:
-    return f"{len(things):,} {name}{'' if len(things) == 1 else 's'}"
+    return csv_text(
+        COLUMNS,
+        (
+            (
+                row.scheme,
+                *dataclasses.astuple(row.nodule),
+                *(["", ""] if row.scheme == READERS else [row.candidates, row.cut]),
+                *(row.dice[name] for name in FIGURES),
+            )
+            for row in rows
+        ),
+    )

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from wsns.data.records.summary import is_synthetic
 from wsns.errors import InputError
+from wsns.evaluation import tables
 from wsns.evaluation.cases import read_cases
 from wsns.report.page import source_line
 from wsns.runtime import workdir as files
@@ -76,8 +77,9 @@ def write(runs: Sequence[Run], directory: pathlib.Path, stem: str, *, draws: int
     found = measure.compare(runs, draws=draws, seed=seed)
     title = runs[0].fingerprints.get("source", "data of an unknown source")
     files.write_rows(directory / f"{stem}.csv", text.COLUMNS, text.rows(found))
-    files.write_text(directory / f"{stem}.md", text.as_markdown(found, source=title))
-    files.write_text(directory / f"{stem}.txt", text.as_text(found, source=title))
+    parts = text.parts(found, source=title)
+    files.write_text(directory / f"{stem}.md", tables.markdown(parts))
+    files.write_text(directory / f"{stem}.txt", tables.text(parts))
 
 
 def dotted(value: Any, name: str) -> Iterator[tuple[str, Any]]:

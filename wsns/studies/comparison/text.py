@@ -1,9 +1,8 @@
-"""A comparison of runs in letters: for the terminal, for Markdown, and as CSV with all digits."""
+"""A comparison of runs as tables, and as CSV with all digits."""
 
 import dataclasses
 import itertools
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from wsns.evaluation.bootstrap import Estimate
@@ -16,12 +15,10 @@ from wsns.evaluation.table1_text import (
     number,
     with_sign,
 )
+from wsns.evaluation.tables import Cell, Part, Table, count
 from wsns.studies.comparison.measure import Comparison, Line
 
 COLUMNS = ("run", "row", "figure", "value", "low", "high", "difference", "difference_low", "difference_high")
-_WIDTH = 100
-_FIRST = 24
-_CELL = 15
 _HEADINGS = HEADINGS | {"accuracy": "accuracy, %", "auc": "AUC"}
 _DECIMALS = DECIMALS | {"accuracy": 1, "auc": 3}
 
@@ -30,7 +27,7 @@ def basis(found: Comparison) -> str:
     """Returns on how many slices and patients the comparison stands."""
     return (
         f"{found.positives:,} test slices with one nodule and {found.negatives:,} without, "
-        f"{found.patients:,} {'patient' if found.patients == 1 else 'patients'}"
+        f"{count(found.patients, 'patient')}"
     )
 
 
@@ -38,7 +35,7 @@ def remarks(found: Comparison) -> list[str]:
     """Returns what a reader must know to read the table."""
     first = found.runs[0]
     said = [
-        f"Beside each figure its difference to {first}'s (=: none under any draw), below that the difference's 95 % "
+        f"Beside each figure its difference to {first}'s (=: none under any draw), with the difference's 95 % "
         f"interval, by the same draws for all runs ({first}: the figure's own interval). Of so many "
         "intervals one in twenty leaves out 0 by chance.",
         "TP columns: each run's mean over its own true positives, which need not be the same slices in both.",
@@ -48,45 +45,27 @@ def remarks(found: Comparison) -> list[str]:
     return said
 
 
-def as_text(found: Comparison, *, source: str) -> str:
-    """Returns the comparison for a terminal of 100 columns, one block per row of Table 1 and classifier.
+def parts(found: Comparison, *, source: str) -> list[Part]:
+    """Returns the comparison, one table per row of Table 1 and classifier.
 
     Args:
         found: what to print.
-        source: the data in words, printed on top.
+        source: the data in words.
     """
-    rule = "─" * _WIDTH
-    lines = [f"{len(found.runs)} runs, each beside {found.runs[0]} · {source}", basis(found), rule]
-    for row, block in _blocks(found):
-        lines.append(_columns(row, [_HEADINGS[name] for name in block[0].figures]))
-        for line in block:
-            if not line.same:
-                lines += _line(line)
-        if same := [line.run for line in block if line.same]:
-            lines += _wrapped(f"as {found.runs[0]}: {', '.join(same)}", "  ")
-        lines.append("")
-    lines[-1] = rule
-    for remark in remarks(found):
-        lines += _wrapped(remark)
-    for title, items in _notes(found):
-        lines += ["", title, *(part for item in items for part in _wrapped(item, "  "))]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def as_markdown(found: Comparison, *, source: str) -> str:
-    """Returns the comparison in Markdown, one table per row of Table 1 and classifier."""
-    parts = [f"**{len(found.runs)} runs, each beside {found.runs[0]}.** {source}. {basis(found)}.", ""]
+    made: list[Part] = [f"{len(found.runs)} runs, each beside {found.runs[0]} · {source}", f"{basis(found)}."]
     for row, block in _blocks(found):
         names = list(block[0].figures)
-        parts += [_joined([row, *(_HEADINGS[name] for name in names)]), "|" + "---|" * (1 + len(names))]
-        for line in block:
-            cells = ("<br>".join(filter(None, _cell(line, name))) for name in names)
-            parts.append(_joined([line.run, *cells]))
-        parts.append("")
-    parts.append(" ".join(remarks(found)))
+        rows: list[Sequence[Cell]] = [
+            [line.run, *(_cell(line, name) for name in names)] for line in block if not line.same
+        ]
+        made.append(Table((row, *(_HEADINGS[name] for name in names)), rows))
+        if same := [line.run for line in block if line.same]:
+            made.append(f"as {found.runs[0]}: {', '.join(same)}")
+        made.append("")
+    made += remarks(found)
     for title, items in _notes(found):
-        parts += ["", f"{title}:", "", *(f"- {item}" for item in items)]
-    return "\n".join(parts) + "\n"
+        made += ["", f"{title}:", *(f"- {item}" for item in items)]
+    return made
 
 
 def rows(found: Comparison) -> Iterator[dict[str, object]]:
@@ -102,13 +81,6 @@ def rows(found: Comparison) -> Iterator[dict[str, object]]:
 def _blocks(found: Comparison) -> Iterator[tuple[str, list[Line]]]:
     for row, lines in itertools.groupby(found.lines, lambda line: line.row):
         yield row, list(lines)
-
-
-def _line(line: Line) -> list[str]:
-    values, spans = zip(*(_cell(line, name) for name in line.figures), strict=True)
-    own = f"  {line.run}"
-    lines = [_columns(own, values)] if len(own) < _FIRST else [own, _columns("", values)]
-    return [*lines, _columns("", spans)] if any(spans) else lines
 
 
 def _cell(line: Line, name: str) -> tuple[str, str]:
@@ -133,15 +105,3 @@ def _notes(found: Comparison) -> Iterator[tuple[str, Sequence[str]]]:
         yield "Not the same data", found.data
     if found.configs:
         yield f"Where configs differ, {found.runs[0]}'s in brackets", found.configs
-
-
-def _columns(first: str, cells: Sequence[str]) -> str:
-    return f"{first:<{_FIRST}}" + "".join(f"{cell:<{_CELL}}" for cell in cells)
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent * 2)
-
-
-def _joined(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from scipy import stats
 
 from wsns.errors import Diverged
+from wsns.evaluation.tables import Cell, Table, text
 from wsns.models.factory import TITLES
 from wsns.runtime import multihost, progress
 from wsns.runtime import workdir as files
@@ -86,27 +87,22 @@ def combinations(config: ConfigDict, name: str) -> Iterator[ConfigDict]:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns rows of `grid.csv` as text."""
-    lines = [
-        f"{'method':<8}{'rate':>8}{'decay':>8}{'batch':>7}{'accuracy':>11}{'95 %':>14}{'epoch':>7}{'loss':>8}"
-    ]
-    lines += [
-        f"{row['method']:<8}{row['rate']:>8g}{row['decay']:>8g}{row['batch']:>7}{_result(row)}"
+    found = [
+        (row["method"], f"{row['rate']:g}", f"{row['decay']:g}", str(row["batch"]), *_result(row))
         for row in rows
     ]
-    lines.append(
+    remark = (
         f"Accuracy of the best epoch on the {rows[0]['slices']} validation slices; intervals by Wilson, as if slices "
         "were independent: those of one patient are not, so the true ones are wider."
     )
-    return "\n".join(lines) + "\n"
+    return text([Table(("method", "rate", "decay", "batch", "accuracy", "epoch", "loss"), found), remark])
 
 
-def _result(row: Mapping[str, Any]) -> str:
+def _result(row: Mapping[str, Any]) -> tuple[Cell, ...]:
     if row["diverged"]:
-        return f"   diverged at step {row['diverged']}"
-    return (
-        f"{row['accuracy']:>11.3f}{row['accuracy_low']:>8.3f}–{row['accuracy_high']:.3f}{row['epoch']:>7}"
-        f"{row['loss']:>8.3f}"
-    )
+        return (f"diverged at step {row['diverged']}",)
+    span = f"{row['accuracy_low']:.3f}–{row['accuracy_high']:.3f}"
+    return (f"{row['accuracy']:.3f}", span), str(row["epoch"]), f"{row['loss']:.3f}"
 
 
 def _words(config: ConfigDict, name: str) -> str:

@@ -39,10 +39,7 @@ def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes], method
         pictures: PNGs of the nodules.
         method: whose maps and results these show.
     """
-    shown = [
-        html.table(table.title, table.heads, [[first, *map(stacked, cells)] for first, *cells in table.rows])
-        for table in tables(lines)
-    ]
+    shown = [html.table(table.title, table.heads, table.rows) for table in tables(lines)]
     caption = (
         f"Every real nodule in its largest slice, with the first seed's {method} network, which hits most often on the "
         "twin's validation split. Left the map and its peak (cross); right what the white square holds, enlarged: the "
@@ -52,12 +49,6 @@ def section(lines: Sequence[Line], start: str, pictures: Sequence[bytes], method
     alt = "Slices with activation map, peak, consensus and result; below each in words whether the nodule was found."
     nodules = [html.picture(png, alt, caption if not n else "Continued.") for n, png in enumerate(pictures)]
     return html.section(HEADING, html.bullets(remarks(lines, start), style="notes"), *shown, *nodules)
-
-
-def stacked(cell: str) -> str | tuple[str, str]:
-    """Returns a figure and its interval, which the page puts below it, of a cell "0.76 (0.62–0.94)"."""
-    value, bracket, span = cell.partition(" (")
-    return (value, span.removesuffix(")")) if bracket else cell
 
 
 def notice(start: str) -> str:

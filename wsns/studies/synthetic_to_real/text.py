@@ -1,25 +1,14 @@
 """How networks that learned from synthetic scans do on real ones, in tables for terminal, Markdown and report."""
 
-import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from wsns.evaluation.bootstrap import FEWEST, TOO_FEW
 from wsns.evaluation.localisation import NEAR_MM
 from wsns.evaluation.table1_text import FEW_PATIENTS, interval, number
-from wsns.evaluation.tables import markdown_table, text_table
+from wsns.evaluation.tables import Cell, Part, Table, count
 from wsns.studies.synthetic_to_real.measure import LUNG_AREA, REAL, SIZES, THRESHOLD, TWIN, Line, is_trained
 
 MANY_SCANS = 12
-_WIDTH = 110
-
-
-class Table(NamedTuple):
-    """A table in letters: what it shows, its heads, and rows of as many cells."""
-
-    title: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 def tables(lines: Sequence[Line]) -> list[Table]:
@@ -53,34 +42,22 @@ def remarks(lines: Sequence[Line], start: str) -> list[str]:
     ]
     if real.patients < FEW_PATIENTS:
         said.append(
-            f"{_count(real.patients, 'real patient')} with {_count(real.nodules, 'nodule')} "
+            f"{count(real.patients, 'real patient')} with {count(real.nodules, 'nodule')} "
             f"{'is' if real.patients == 1 else 'are'} few: these figures can mislead by far more than the seeds differ."
         )
     return said
 
 
-def as_text(lines: Sequence[Line], *, source: str, start: str) -> str:
-    """Returns tables and remarks for a terminal.
+def parts(lines: Sequence[Line], *, source: str, start: str) -> list[Part]:
+    """Returns the tables and the remarks.
 
     Args:
         lines: of all methods.
         source: the real scans in words.
         start: what training started from, in words.
     """
-    parts = [f"Trained on the LIDC twin (synthetic), tried on {source}", ""]
-    for table in tables(lines):
-        parts += [table.title, *text_table(table.heads, table.rows), ""]
-    for remark in remarks(lines, start):
-        parts += textwrap.wrap(remark, _WIDTH)
-    return "\n".join(parts) + "\n"
-
-
-def as_markdown(lines: Sequence[Line], *, source: str, start: str) -> str:
-    """Returns tables and remarks in Markdown; see `as_text`."""
-    parts = [f"**Trained on the LIDC twin (synthetic), tried on {source}.**", ""]
-    for table in tables(lines):
-        parts += [f"{table.title}:", "", *markdown_table(table.heads, table.rows), ""]
-    return "\n".join([*parts, *(f"- {remark}" for remark in remarks(lines, start))]) + "\n"
+    title = f"Trained on the LIDC twin (synthetic), tried on {source}"
+    return [title, *tables(lines), *remarks(lines, start)]
 
 
 def _all(lines: Sequence[Line]) -> Table:
@@ -108,11 +85,10 @@ def _all(lines: Sequence[Line]) -> Table:
         "chance",
         "nodules hit",
     )
-    return Table(
-        "Real scans, and the twin's validation split: mean over the seeds (95 %), ± their standard deviation",
-        heads,
-        found,
+    title = (
+        "Real scans, and the twin's validation split: mean over the seeds (95 %), ± their standard deviation"
     )
+    return Table(heads, found, title)
 
 
 def _by_size(trained: Sequence[Line]) -> Table:
@@ -129,7 +105,7 @@ def _by_size(trained: Sequence[Line]) -> Table:
         *("twin: slices", "AUC", "hit"),
     )
     return Table(
-        "By the nodule's radius in its largest slice (AUC against all slices without one)", heads, found
+        heads, found, "By the nodule's radius in its largest slice (AUC against all slices without one)"
     )
 
 
@@ -162,7 +138,7 @@ def _by_scan(lines: Sequence[Line]) -> Table:
         "chance",
         "nodules hit",
     )
-    return Table("By scan, mean over the seeds", heads, found)  # fmt: skip
+    return Table(heads, found, "By scan, mean over the seeds")
 
 
 def _by_seed(trained: Sequence[Line]) -> Table:
@@ -179,12 +155,12 @@ def _by_seed(trained: Sequence[Line]) -> Table:
                 ]
                 found.append([method, str(seed), *(number(figure.seeds[n], 2) for figure in values)])
     heads = ("method", "seed", "twin: AUC", "hit", "real: AUC", "FPR", "hit", "nodules hit")
-    return Table("Each seed", heads, found)  # fmt: skip
+    return Table(heads, found, "Each seed")
 
 
-def _cells(line: Line, *names: str) -> list[str]:
+def _cells(line: Line, *names: str) -> list[Cell]:
     """Returns figures with their intervals, or with ± how far seeds differ."""
-    cells = []
+    cells: list[Cell] = []
     for name in names:
         figure = line.figures.get(name.removeprefix("±"))
         if figure is None:
@@ -192,19 +168,12 @@ def _cells(line: Line, *names: str) -> list[str]:
         elif name.startswith("±"):
             cells.append(number(figure.deviation, 2))
         else:
-            span = interval(figure.mean, 2)
-            cells.append(
-                number(figure.mean.value, 2)
-                + (f" ({span})" if span and name in ("auc", "hit", "nodule_hit") else "")
-            )
-    return cells  # fmt: skip
+            span = interval(figure.mean, 2) if name in ("auc", "hit", "nodule_hit") else ""
+            cells.append((number(figure.mean.value, 2), span))
+    return cells
 
 
 def _figures_of(seeds: int) -> str:
     if seeds == 1:
         return "One training: how much another seed would change is not known."
     return f"Means over {seeds} trainings that differ in their seed."
-
-
-def _count(things: int, name: str) -> str:
-    return f"{things:,} {name}{'' if things == 1 else 's'}"

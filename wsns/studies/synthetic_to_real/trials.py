@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from wsns.evaluation import tables
 from wsns.models.weights import start as pretrained
 from wsns.report.page import source_line
 from wsns.run.links import link, share_records
@@ -110,9 +111,9 @@ def _tabulate(readings: Sequence[Reading], config: ConfigDict, workdir: pathlib.
     files.write_json(workdir / "transfer.json", export.as_json(lines))
     files.write_rows(workdir / "transfer.csv", export.COLUMNS, export.rows(lines))
     source = files.read_json(workdir / "real" / "records" / "accounting.json")["source"]
-    said = {"source": source_line(source, synthetic=False), "start": start(config)}
-    files.write_text(workdir / "transfer.txt", text.as_text(lines, **said))
-    files.write_text(workdir / "transfer.md", text.as_markdown(lines, **said))
+    parts = text.parts(lines, source=source_line(source, synthetic=False), start=start(config))
+    files.write_text(workdir / "transfer.txt", tables.text(parts))
+    files.write_text(workdir / "transfer.md", tables.markdown(parts))
 
 
 def _write_reports(

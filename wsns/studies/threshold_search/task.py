@@ -16,6 +16,7 @@ from wsns.data.records import loading as records
 from wsns.data.records.schema import Slices
 from wsns.errors import InputError
 from wsns.evaluation.bootstrap import Estimate
+from wsns.evaluation.tables import Cell, Table, text
 from wsns.run.networks import load_trained, method_input, weak_networks
 from wsns.run.settings import result_fields
 from wsns.runtime import background, progress
@@ -131,27 +132,27 @@ def _held(trials: Sequence[Trial], field: str, value: Any) -> bool:
 
 def table(trials: Sequence[Trial], changed: Mapping[str, Any], slices: int, patients: int) -> str:
     """Returns what was tried as text, and the overrides that it comes to."""
-    lines = [f"{'field':<16}{'value':<28}{'Dice':>6}{'95 %':>16}{'gain':>9}{'95 %':>18}"]
+    rows: list[Sequence[Cell]] = []
     before = ""
     for trial in trials:
         name = trial.field if trial.field != before else ""
         before = trial.field
-        lines.append(
-            f"{name:<16}{_words(trial.value):<28}{trial.dice.value:>6.3f}"
-            f"{_span(trial.dice, ''):>16}{trial.gain.value:>+9.3f}{_span(trial.gain, '+'):>18}"
-            f"{'  *' if trial.chosen else ''}"
-        )
+        dice = (f"{trial.dice.value:.3f}", _span(trial.dice, ""))
+        gain = (f"{trial.gain.value:+.3f}", _span(trial.gain, "+"))
+        rows.append((name, _words(trial.value), dice, gain, "*" if trial.chosen else ""))
     overrides = " ".join(f"--config.segment.{name}={_flag(value)}" for name, value in changed.items())
-    lines += [
-        "",
-        f"Fine Dice, mean over the networks, on the {slices} validation slices with a nodule that 1-GAP detects",
-        f"(patients: {patients}; intervals by bootstrap over patients and nodules). Gain: over the value held before,",
-        "the first of each field; * stays. Field after field: later ones stand on the earlier ones' choice. The",
-        "outlines of the validation split were used for this; the test split was not.",
-        "",
-        f"chosen: {overrides}" if overrides else "chosen: what the config has; no value gains enough",
-    ]
-    return "\n".join(lines) + "\n"
+    said = text(
+        [
+            Table(("field", "value", "Dice", "gain", ""), rows),
+            f"Fine Dice, mean over the networks, on the {slices} validation slices with a nodule that 1-GAP detects "
+            f"(patients: {patients}; intervals by bootstrap over patients and nodules). Gain: over the value held "
+            "before, the first of each field; * stays. Field after field: later ones stand on the earlier ones' "
+            "choice. The outlines of the validation split were used for this; the test split was not.",
+        ]
+    )
+    # In one line, to be copied.
+    chosen = f"chosen: {overrides}" if overrides else "chosen: what the config has; no value gains enough"
+    return f"{said}\n{chosen}\n"
 
 
 def _flag(value: Any) -> str:

@@ -14,6 +14,7 @@ from wsns.data.records.plan import Options, candidates, choose_scans, make_plan,
 from wsns.data.source import open_source
 from wsns.data.volume import Source
 from wsns.errors import InputError
+from wsns.evaluation import tables
 from wsns.report.slice_view import to_png
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
@@ -153,4 +154,4 @@ def _write(
     files.write_rows(workdir / "twin_check.csv", list(rows[0]), rows)
     files.write_json(workdir / "twin_check.json", likeness_text.as_json(verdict, real))
     files.write_text(workdir / "twin_check.html", page.render(table, verdict, real, twin, pictures))
-    files.write_text(workdir / "twin_check.txt", likeness_text.as_text(table, verdict, real, twin))
+    files.write_text(workdir / "twin_check.txt", tables.text(likeness_text.parts(table, verdict, real, twin)))

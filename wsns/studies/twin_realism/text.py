@@ -1,6 +1,5 @@
-"""Twin and real scans side by side in letters: for the terminal, as CSV and as JSON."""
+"""Twin and real scans side by side: tables, and their figures for CSV and JSON."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.scan_names import scan_names
 from wsns.evaluation.table1_text import interval, number
-from wsns.evaluation.tables import text_table
+from wsns.evaluation.tables import Part, Table
 from wsns.studies.twin_realism.classification import Feature, Verdict
 from wsns.studies.twin_realism.scan import ScanLook
 from wsns.studies.twin_realism.statistics import statistics
@@ -87,20 +86,22 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     ]
 
 
-def as_text(
+def parts(
     table: Mapping[str, Mapping[str, float]],
     verdict: Verdict,
     real: Sequence[ScanLook],
     twin: Sequence[ScanLook],
-) -> str:
-    """Returns all tables for a terminal."""
-    parts = ["The synthetic twin beside real scans", "", *text_table(*cells(table))]
-    for remark in remarks(real, twin):
-        parts += textwrap.wrap(remark, 110)
-    parts += ["", "Crops told apart", "", *text_table(SCAN_HEADS, scan_cells(verdict, real))]
-    for line in verdict_lines(verdict):
-        parts += textwrap.wrap(line, 110)
-    return "\n".join([*parts, "", *text_table(FEATURE_HEADS, feature_cells(verdict.features))]) + "\n"
+) -> list[Part]:
+    """Returns all tables and what a reader must know of them."""
+    return [
+        "The synthetic twin beside real scans",
+        Table(*cells(table)),
+        *remarks(real, twin),
+        "Crops classified as synthetic or real:",
+        Table(SCAN_HEADS, scan_cells(verdict, real)),
+        *verdict_lines(verdict),
+        Table(FEATURE_HEADS, feature_cells(verdict.features)),
+    ]
 
 
 def rows(table: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
