@@ -19,9 +19,9 @@ def get_config() -> ConfigDict:
     config.task = "table1"
     # Networks to train and compare, of 'gap1', 'gap2', 'gap3' and 'unet'; 'segment' needs gap1.
     config.models = ("gap1", "gap2", "gap3", "unet")
-    # Of every random choice in training.
+    # Random seed of training.
     config.seed = 0
-    # Folder of real LIDC scans on which a run on the twin ends: its networks are tried there.
+    # For a run on the twin: folder of real LIDC scans on which its networks are tested at the end.
     config.real = ""
 
     config.data = data = ConfigDict()
@@ -30,23 +30,23 @@ def get_config() -> ConfigDict:
     data.manual_dir = ""
     # Patients or series UIDs to leave out, separated by commas.
     data.exclude = ""
-    # Nothing is trained on these scans: every patient goes to the test split.
+    # Every patient goes to the test split; nothing is trained on these scans.
     data.held_out = False
-    # Take only so many scans, chosen at random among those with a nodule; 0 takes all.
+    # Number of scans, drawn at random among those with a nodule; 0 takes all.
     data.max_scans = 0
     # Slice thickness in mm, from and to; the whole archive lies between 0.6 and 5.
     data.thickness = (0.0, 10.0)
     # Eight patients have two scans: keep the last in order of series UID only.
     data.one_scan_per_patient = False
-    # Of the choice of scans, of negative slices and of the split.
+    # Random seed for the choice of scans and negative slices, and for the split.
     data.seed = 0
-    # Pixels along the edge of a crop.
+    # Side of the square crop, in pixels.
     data.crop = 384
-    # Each record also holds the slices nearest to so many mm below and above; 0 leaves them out.
+    # Distance in mm of the slices below and above that each record also holds; 0: none.
     data.neighbours = 0.0
-    # So many readers' masks must overlap for a nodule to count in a slice.
+    # Number of readers whose masks must overlap for a nodule to count in a slice.
     data.agreement = 2
-    # And at least this share of the readers who marked the nodule, from 0 to 1.
+    # Also required: this fraction of the readers who marked the nodule, from 0 to 1.
     data.agreement_share = 0.0
     # Nodules that fewer readers marked don't count.
     data.min_readers = 1
@@ -59,11 +59,11 @@ def get_config() -> ConfigDict:
     data.consensus = "staple"
     # Slices with more nodules are left out (and counted).
     data.max_nodules = 2
-    # Processes that prepare scans; 0 for one per core.
+    # Worker processes that prepare scans; 0: one per core.
     data.workers = 0
-    # Of the twin's random choices.
+    # Random seed of the twin.
     data.twin_seed = 0
-    # How the twin's scanners differ, drawn once per scan from these ranges; False: one kernel and dose for all scans.
+    # Acquisition differences of the twin, drawn once per scan from these ranges; False: one kernel and dose for all.
     data.twin = twin = ConfigDict()
     twin.randomised = True
     # SD of the noise in HU (log-uniform), and its correlation between neighbouring pixels, at most 0.6.
@@ -71,32 +71,30 @@ def get_config() -> ConfigDict:
     twin.grain = (0.0, 0.6)
     # SD of streaks along the rows in HU.
     twin.streaks = (0.0, 15.0)
-    # Negative blurs, positive sharpens.
+    # Sharpness of the kernel: negative blurs, positive sharpens.
     twin.sharpness = (-0.2, 0.25)
-    # Factor on HU + 1000, and HU added to all.
+    # Calibration errors: factor on HU + 1000, and HU offset.
     twin.scale = (0.92, 1.08)
     twin.offset = (-35.0, 35.0)
 
     config.model = model = ConfigDict()
-    # Factor on VGG16's numbers of filters.
+    # Width multiplier of VGG16's filters.
     model.width = 1.0
-    # Filters of each Conv+GAP head, before the factor.
+    # Filters of each Conv+GAP head, before the width multiplier.
     model.head_filters = 1024
     # Global pooling: 'mean', 'sum' (Eq. 1) or 'lse' (log-mean-exp).
     model.pool = "mean"
-    # What the networks compute in: 'float32', or 'bfloat16', which a GPU or TPU does several times faster; the
-    # parameters are float32 in both.
+    # Compute type: 'float32', or 'bfloat16', which is several times faster on a GPU or TPU; parameters stay float32.
     model.dtype = "float32"
-    # Pixels along the edge of the networks' input; divides data.crop.
+    # Side of the networks' input, in pixels; divides data.crop.
     model.size = 384
-    # The three channels of the networks' input: three times the 'same' slice, or the slice between its
-    # 'neighbours' at the distance data.neighbours.
+    # Input channels: the 'same' slice three times, or the slice between its 'neighbours' at data.neighbours mm.
     model.channels = "same"
-    # HU that become black and white.
+    # HU window mapped to 0…255.
     model.window = (-1000.0, 400.0)
-    # What the trunk starts from: 'imagenet', 'random', or what is embedded at width 1/8: 'shapes', which was told where
-    # blobs lie in drawn patches, or 'patches', trunk and heads, which were told where procedural nodules lie in patches
-    # of synthetic chests.
+    # Initial weights: 'imagenet', 'random', or at width 1/8 what comes with the package: 'shapes' (trunk, pretrained to
+    # locate blobs in drawn patches) or 'patches' (trunk and heads, pretrained to locate procedural nodules in patches
+    # of synthetic chests).
     model.start = "imagenet"
     # For 'imagenet': a file of VGG16's weights from Keras (.h5), torchvision (.pth) or timm (.safetensors), or a .npz
     # in Keras's names; each brings its own preprocessing. Empty: Keras's, fetched into weights/ at first use. For
@@ -107,22 +105,22 @@ def get_config() -> ConfigDict:
     model.head_scale = "unit"
 
     config.train = train = ConfigDict()
-    # Learning rates of the new layers of 1-, 2- and 3-GAP.
+    # Learning rates of the heads and the classifier, for 1-, 2- and 3-GAP.
     train.rates = (1e-2, 2e-3, 1e-3)
-    # The trunk learns at this share of the rate; layers of it that start at random learn at the whole rate.
+    # Learning rate of the pretrained trunk, relative to these; layers with random initial weights take the whole rate.
     train.trunk_factor = 0.1
     train.momentum = 0.9
-    # Factor on the rate after each epoch.
+    # Learning-rate decay per epoch.
     train.decay = 0.99
     train.batch = 30
     train.epochs = 30
-    # The epoch that is kept: of best validation 'accuracy', or of highest 'hit' rate, in which the NAM's peak inside
-    # the lungs most often lies within 5 mm of a validation slice's nodule (of equal ones the more accurate). The latter
-    # needs outlines of the validation split: the twin has them, a lab with slice labels alone does not.
+    # Model selection over epochs: best validation 'accuracy', or highest 'hit' rate: how often the NAM's peak inside
+    # the lungs lies within 5 mm of a validation slice's nodule (ties by accuracy). 'hit' needs outlines of the validation
+    # split, which a lab with slice labels alone does not have.
     train.choose = "accuracy"
-    # Mirror slices at random.
+    # Random left-right mirroring.
     train.flip = False
-    # Shift slices at random, by up to so many pixels of the crop.
+    # Random shifts, in pixels of the crop at most.
     train.shift = 0
 
     config.unet = unet = ConfigDict()
@@ -131,19 +129,19 @@ def get_config() -> ConfigDict:
     # Soft Dice, smoothed by a pixel, of all pixels of the 'batch' taken together (which no fit.portions can work off),
     # or of each 'slice'. Validation quality of the demo's U-Net (twin) after one epoch: 0.37 and 0.31.
     unet.loss = "batch"
-    # Way down: the original's ('unet'), or VGG16's trunk ('vgg'), which starts as the weak networks' does (model.start,
-    # model.width).
+    # Encoder: the original's ('unet'), or VGG16's trunk ('vgg') with the weak networks' initial weights and width
+    # (model.start, model.width).
     unet.encoder = "unet"
-    # Factor on the original's 64 to 1,024 filters; with the trunk, on those of the way up.
+    # Width multiplier of the original's 64 to 1,024 filters; with the 'vgg' encoder, of the decoder's.
     unet.width = 1.0
-    # Channels that are normalised together (GroupNorm); divides all numbers of filters.
+    # Channels per group of GroupNorm; divides all numbers of filters.
     unet.group = 2
-    # First value of the logits' bias: -3 is 5 % in each pixel.
+    # Initial bias of the logits: -3 is a probability of 5 % in each pixel.
     unet.bias = -3.0
-    # Adam's rate; a trunk that doesn't start at random learns at this share of it.
+    # Adam's learning rate, and that of a pretrained encoder relative to it.
     unet.rate = 2e-4
     unet.trunk_factor = 0.1
-    # Factor on the rate after each epoch.
+    # Learning-rate decay per epoch.
     unet.decay = 0.999
     unet.batch = 20
     # The epoch of best validation quality is kept: twice the slices' sum of Dice, by the number of slices with a nodule
@@ -152,28 +150,28 @@ def get_config() -> ConfigDict:
     unet.flip = False
     unet.shift = 0
 
-    # How training uses the machine; none of it changes what is learned.
+    # How training uses the machine; none of it changes the result.
     config.fit = fit = ConfigDict()
-    # Where the slices wait: in the 'device' memory, in the 'host' memory, on disk and decoded in the background
-    # ('stream'), or the first of these with room ('auto').
+    # Where the data set is held: 'device' memory, 'host' memory, or on disk and decoded in the background ('stream');
+    # 'auto' takes the first with room.
     fit.input = "auto"
-    # A batch that doesn't fit the device's memory is worked off in so many portions, to the same step.
+    # Micro-batches per step, for batches that don't fit the device's memory; the update is the same.
     fit.portions = 1
     # Minutes between checkpoints, besides the one after each epoch.
     fit.save_minutes = 5.0
 
     config.segment = segment = ConfigDict()
-    # 1-GAP probability from which on a slice is searched for nodules.
+    # Slices with a 1-GAP probability of at least this are segmented.
     segment.detect = 0.5
-    # The weights of a NAM: those of the nodule class minus the other's ('difference'), or its own ('nodule').
+    # Classifier weights of a NAM: nodule class minus the other ('difference'), or the nodule class alone ('nodule').
     segment.contrast = "difference"
-    # Pixels of the Gaussian that smooths a NAM before its blobs are sought.
+    # Standard deviation in pixels of the Gaussian that smooths a NAM.
     segment.sigma = 4.0
-    # A blob's pixels exceed this share of the NAM's maximum in the lungs.
+    # Threshold of the scope, as a fraction of the NAM's maximum in the lungs.
     segment.tau = 0.5
-    # A multi-GAP NAM's peak counts inside C1 if it reaches this share of that map's maximum in the slice.
+    # A peak of the multi-GAP NAM inside C1 counts from this fraction of the map's maximum in the slice.
     segment.reach = 0.5
-    # HU of the phases, ascending; whether each sweep re-estimates them; the weight of the boundary between phases.
+    # Mean HU of the phases, ascending; whether each sweep re-estimates them; weight of the boundary term.
     segment.means = (-900.0, -700.0, -600.0, -200.0)
     segment.reestimate = False
     segment.beta = 0.3
@@ -182,32 +180,32 @@ def get_config() -> ConfigDict:
     segment.sweeps = 8
     # Candidates are pieces of the 'phases', or of thresholds of the HU ('full': more, with openings of its own).
     segment.candidates = "phases"
-    # Radius in mm of the disc that closes the lungs; smaller parts of a lung (mm²) are left out.
+    # Radius in mm of the closing of the lungs; parts of a lung below so many mm² are dropped.
     segment.hull_closing = 10.0
     segment.hull_part = 100.0
-    # Radii in pixels of the discs that detach candidates from vessels.
+    # Radii in pixels of the openings that detach candidates from vessels.
     segment.openings = (1.5, 3.0)
-    # Smallest candidate in mm², and how many per scope; beyond that the largest stay.
+    # Minimum area of a candidate in mm², and maximum number per scope (the largest are kept).
     segment.min_area = 4.0
     segment.max_candidates = 32
-    # What a masked candidate is filled with: 'parenchyma', 'floor' or 'mean'.
+    # Fill of a masked candidate: median of the surrounding 'parenchyma', 'floor' of the window, or 'mean' of the slice.
     segment.fill = "parenchyma"
-    # How masked copies go through the network: 'incremental', only what each can change, or 'full', the reference.
+    # Forward passes of masked copies: 'incremental' (only what each can change), or 'full' (the reference).
     segment.screening = "incremental"
-    # Which outline of the object that Eq. 4 picks: the one with the steepest 'edge' on which the others agree, the
+    # Which of the nested outlines of the object that Eq. 4 selects: steepest 'edge' times agreement with the others,
     # most 'compact', or the candidate of Eq. 4 itself ('eq4').
     segment.outline = "edge"
-    # Slices per call of a network, and masked copies; 0 copies take what suits the device.
+    # Batch size of slices, and of masked copies (0: what suits the device).
     segment.batch = 8
     segment.copies = 0
 
-    # Test scans that are searched whole, at most, for FROC and figures at the natural share of nodules; 0 leaves it
-    # out. Every slice from this 1-GAP probability on is searched, so that FROC has marks under `segment.detect` too.
+    # Whole test scans for FROC and figures at the natural prevalence, at most so many; 0: none. Slices with a 1-GAP
+    # probability of at least `detect` are segmented, so that FROC has marks below `segment.detect` too.
     config.scans = scans = ConfigDict()
     scans.most = 1000
     scans.detect = 0.1
-    # What ranks a scan's marks: the 'probability' of their slice, the 'change' of the 1-GAP map without them (with that
-    # probability), the 'maps' in them, or the 'edge' around them (with the finest map).
+    # Score of a mark: 'probability' of its slice, 'change' of the 1-GAP map without it (times that probability), maxima
+    # of the 'maps' in it, or HU gradient along its 'edge' (times the finest map).
     scans.score = "probability"
 
     # The task 'tune': for each field of 'segment', values to try besides its own.
@@ -221,7 +219,7 @@ def get_config() -> ConfigDict:
     fields.reestimate = (False, True)
     fields.fill = ("parenchyma", "floor", "mean")
     fields.outline = ("compact", "edge", "eq4")
-    # A value must raise the mean Dice by more than this to replace the one before.
+    # Gain in mean Dice above which a value replaces the current one.
     tune.least = 0.005
 
     # Trials on real scans, by `real` above or by the task 'transfer' (configs/transfer.py): so many readers make a
@@ -238,7 +236,7 @@ def get_config() -> ConfigDict:
     plan.memory = 0.0
 
     config.evaluate = evaluate = ConfigDict()
-    # Draws of patients behind each interval.
+    # Bootstrap resamples of patients, and their random seed.
     evaluate.draws = 2000
     evaluate.seed = 0
     return config
