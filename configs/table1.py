@@ -115,8 +115,8 @@ def get_config() -> ConfigDict:
     train.batch = 30
     train.epochs = 30
     # Model selection over epochs: best validation 'accuracy', or highest 'hit' rate: how often the NAM's peak inside
-    # the lungs lies within 5 mm of a validation slice's nodule (ties by accuracy). 'hit' needs outlines of the validation
-    # split, which a lab with slice labels alone does not have.
+    # the lungs lies within 5 mm of a validation slice's nodule (ties by accuracy). 'hit' needs outlines of the
+    # validation split, which a lab with slice labels alone does not have.
     train.choose = "accuracy"
     # Random left-right mirroring.
     train.flip = False

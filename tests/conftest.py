@@ -10,6 +10,7 @@ from typing import NamedTuple
 import filelock
 import pytest
 
+pytest_plugins = ["record_cases"]
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 

@@ -4,11 +4,9 @@ To add a case, write a line in `READ` (read as if nothing had happened, these wo
 (one line with these words), with a function that takes the scan's folder, where slice k is the file `k.dcm`.
 """
 
-import dataclasses
 import gzip
 import os
 import re
-import shutil
 import struct
 import zipfile
 
@@ -25,30 +23,15 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from stored_slices import OUTSIDE, SIDE, stored
 
 from wsns.data.dicom import archive as dicom
-from wsns.data.dicom.file_names import shown
-from wsns.data.dicom.index import index
-from wsns.data.dicom.lost_rows import lost_rows
-from wsns.data.dicom.padding import fill
-from wsns.data.dicom.pixels import read_pixels
 from wsns.errors import InputError
 
 SERIES = "1.2.840.1"
-SIDE = 64
 SLICES = 5
-OUTSIDE = np.hypot(*(np.indices((SIDE, SIDE)) - (SIDE - 1) / 2)) > SIDE / 2
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 UNSEEN_SYNTAX = "1.2.840.10008.1.2.4.203"
-
-
-def _stored(k):
-    """A body in air, as a scanner with padding of -2000 outside its circle stores it."""
-    numbers = np.random.default_rng(k)
-    i, j = np.indices((SIDE, SIDE)) - (SIDE - 1) / 2
-    hu = np.where(np.hypot(i / 26, j / 30) < 1, 40, -1000) + numbers.normal(0, 12, (SIDE, SIDE))
-    lung = np.hypot(i / 14, (np.abs(j) - 13) / 9) < 1
-    return np.where(OUTSIDE, -2000, np.where(lung, hu - 880, hu) + 1024).astype(np.int16)
 
 
 @pytest.fixture
@@ -60,7 +43,7 @@ def scan():
 def folder(tmp_path, scan):
     folder = tmp_path / "scan"
     for k in range(SLICES):
-        write(folder / f"{k}.dcm", SERIES, float(scan.z[k]), pixels=_stored(k), instance=k + 1)
+        write(folder / f"{k}.dcm", SERIES, float(scan.z[k]), pixels=stored(k), instance=k + 1)
     return folder
 
 
@@ -234,7 +217,7 @@ READ = {
     "a copy of the same pixels in another header": (_copy(PatientID="other"), "copies of slices are not used"),
     "a copy with half the pixels": (_copy(Rows=SIDE // 2), "0 copy is not used, as it holds"),
     "another slice there, not sound": (
-        _also("0 other", pixels=_stored(9), instance=0, RescaleSlope=None), "0 other .* has no rescale"
+        _also("0 other", pixels=stored(9), instance=0, RescaleSlope=None), "0 other .* has no rescale"
     ),
     # Names.
     "a name in Latin-1": (_renamed(b"m\xfcller"), ""),
@@ -273,25 +256,25 @@ READ = {
     "values of an unspecified type": (_tags(RescaleType="US"), ""),
     # Other pictures in the series.
     "a scout": (
-        _also("scout", z=0.0, pixels=_stored(8), ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
+        _also("scout", z=0.0, pixels=stored(8), ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
               ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), r"no slices, and left out: .*scout \(a localizer"
     ),
     "a scout that does not say so": (
-        _also("scout", z=0.0, pixels=_stored(8), ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "left out: .*not axial"
+        _also("scout", z=0.0, pixels=stored(8), ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "left out: .*not axial"
     ),
     "an axial scout between the slices": (
-        _also("scout", z=-94.0, pixels=_stored(8), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "left out: .*scout"
+        _also("scout", z=-94.0, pixels=stored(8), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "left out: .*scout"
     ),
-    "a screen save in a slice's place": (_also("0", pixels=_stored(8), instance=0, **SCREEN), "0 .* is not used"),
+    "a screen save in a slice's place": (_also("0", pixels=stored(8), instance=0, **SCREEN), "0 .* is not used"),
     "a coloured screen save": (
-        _also("0", instance=0, pixels=_stored(8), PixelData=bytes(3 * SIDE * SIDE), **SCREEN, **RGB), "0 .* is not used"
+        _also("0", instance=0, pixels=stored(8), PixelData=bytes(3 * SIDE * SIDE), **SCREEN, **RGB), "0 .* is not used"
     ),
     "a screen save without a place": (
         _also("0", ImagePositionPatient=None, **SCREEN), r"left out: .*0 \(a secondary capture \(screen save"
     ),
     "slices that are secondary captures": (_tags(SOPClassUID=SECONDARY_CAPTURE), ""),
     "one slice turned, and once more as it is": (
-        _also("0", pixels=_stored(8), ImageOrientationPatient=[-1, 0, 0, 0, -1, 0]), "left out: .*turned"
+        _also("0", pixels=stored(8), ImageOrientationPatient=[-1, 0, 0, 0, -1, 0]), "left out: .*turned"
     ),
 }  # fmt: skip
 
@@ -368,100 +351,8 @@ def test_refused_in_one_line(folder, scan, case):
     assert re.search("ownload|move the wrong one|unpack it|decompress it", message)
 
 
-def _chest(slices=7):
-    """Real noise and a real circle are in `real_scans`; here a body of noise in air of noise, corners of one value."""
-    hu = np.array([_stored(k) for k in range(slices)]) - 1024
-    return np.maximum(hu, -1024).astype(np.int16)
-
-
-def test_only_rows_that_were_tissue_are_lost():
-    hu = _chest()
-    assert lost_rows(hu) == {}
-    hu[2, :12] = -1024  # a few rows of the body and the air above it
-    hu[:, 60:] = -1024  # padding in all slices
-    assert lost_rows(hu) == {}
-    hu[3, 50:] = -1024
-    hu[4, 40:] = 77
-    found = lost_rows(hu)
-    assert {k: (rows[0], rows[-1]) for k, rows in found.items()} == {3: (50, 57), 4: (40, 57)}
-
-
-def test_most_slices_cut_short_are_found_by_the_others():
-    hu = _chest()
-    hu[:5, 40:] = -1024
-    assert sorted(lost_rows(hu)) == [0, 1, 2, 3, 4]
-    hu[:, 40:] = -1024
-    assert lost_rows(hu) == {}
-
-
 def test_pixels_brighter_than_any_metal_are_told(folder, scan):
     _pixels(_set((30, 30), 32767), 3)(folder)
     hu, notes = _read(folder, scan)
     assert hu[3, 30, 30] == 31743
     assert re.search("more than 30,000 HU.*3.dcm", notes)
-
-
-def test_names_on_one_line():
-    assert shown("/a/müller 1.dcm") == "/a/müller 1.dcm"
-    assert shown(os.fsdecode(b"/a/m\xfcller\n\t\x1b[2J")) == r"/a/m\xfcller\n\t\x1b[2J"
-
-
-# The same on real slices.
-
-
-@pytest.fixture(scope="module")
-def real(real_scans):
-    """Eight slices from the middle of a scan, with their files."""
-    (files,) = index(str(real_scans / "LIDC-IDRI-0003")).series.values()
-    files = sorted(files, key=lambda file: file.z)[60:68]
-    return files, read_pixels(files)
-
-
-def test_real_slices_have_no_faults(real):
-    files, (hu, notes) = real
-    assert notes == ()
-    assert lost_rows(hu) == {}
-    assert all(not (file.problem or file.aside or file.remark) for file in files)
-
-
-def test_the_last_third_of_a_real_slice(real):
-    hu = real[1].hu.copy()
-    hu[5, 341:] = -1024
-    assert list(lost_rows(hu)) == [5]
-
-
-@pytest.mark.parametrize("value", [3071, 0, 32767])
-def test_padding_of_a_real_slice(real, value):
-    files, (hu, _) = real
-    circle = np.hypot(*(np.indices((512, 512)) - 255.5)) > 256
-    assert (hu[0][circle] == -1024).mean() > 0.99
-    padded = hu[0].copy()
-    padded[circle] = value
-    padded[260, 200:204] = value
-    right = np.where(circle, -1024, padded)
-    named = dataclasses.replace(files[0], padding=(value + 1024, value + 1024))
-    for file, found in ((files[0], value), (named, None)):
-        plane = padded.copy()
-        assert fill(plane, file) == found
-        # At the circle's rim a pixel of the table may have that very value.
-        assert np.count_nonzero(plane != right) <= (2 if value == 0 else 0)
-        assert (plane[260, 200:204] == value).all()
-
-
-def test_compressed_files_in_a_folder_in_latin_1(real, tmp_path):
-    files, (hu, _) = real
-    folder = os.path.join(os.fsencode(tmp_path), b"M\xfcller\n")
-    os.mkdir(folder)
-    shutil.copy(files[0].path, os.fsdecode(folder))
-    for where in (str(tmp_path), os.fsdecode(folder)):
-        ((copied,),) = index(where).series.values()
-        np.testing.assert_array_equal(read_pixels([copied]).hu[0], hu[0])
-
-
-def test_a_compressed_file_without_preamble(real, tmp_path):
-    files, (hu, _) = real
-    with open(files[0].path, "rb") as stream:
-        (tmp_path / "a").write_bytes(stream.read()[132:])
-    ((bare,),) = index(str(tmp_path)).series.values()
-    assert bare.remark == "has no DICOM preamble"
-    np.testing.assert_array_equal(read_pixels([bare]).hu[0], hu[0])
