@@ -15,7 +15,7 @@ FIGURES = ("tpr", "fpr", "fpr_nodule", "dice", "dice_sd", "tp_dice", "tp_dice_sd
 
 
 def dice(result: np.ndarray, reference: np.ndarray) -> float:
-    """Returns 2|A ∩ B| / (|A| + |B|) of two bool masks of equal shape; 1 where both are empty.
+    """Returns 2|A ∩ B| / (|A| + |B|) of two bool masks (S, S) of equal shape; 1 if both are empty.
 
     Raises:
         ValueError: if the shapes differ.
@@ -28,7 +28,7 @@ def dice(result: np.ndarray, reference: np.ndarray) -> float:
 
 
 def area_mm2(mask: np.ndarray, spacing: float) -> float:
-    """Returns the area of a mask in mm², for square pixels of `spacing` mm."""
+    """Returns the area of a mask (S, S) in mm², for square pixels of `spacing` mm."""
     return int(np.count_nonzero(mask)) * spacing**2
 
 
@@ -48,7 +48,7 @@ def overlapped_nodules(result: np.ndarray, instances: np.ndarray) -> int:
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Returns part / whole, NaN where whole is 0."""
+    """Returns part / whole, both (R, ...), NaN where whole is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
@@ -93,7 +93,7 @@ def table_figures(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     A figure without a slice to stand on is NaN (`tp_dice` without a true positive, `fpr` without negatives).
 
     Args:
-        sums: the terms of `slice_terms`, summed over slices; arrays of one shape, which the figures keep.
+        sums: the terms of `slice_terms`, summed over slices; arrays of one shape (R, ...), which the figures keep.
     """
     positives, true = sums["positives"], sums["true"]
     mean_dice = ratio(sums["dice"], positives)

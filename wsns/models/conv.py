@@ -56,7 +56,7 @@ class Conv(nn.Module):
 
 
 def scaled(x: jax.Array, factor: jax.Array) -> jax.Array:
-    """Returns x times a constant of one number, in x's type; no gradient reaches the constant."""
+    """Returns x (B, H, W, C) times a constant (), in x's type; no gradient reaches the constant."""
     return x * lax.stop_gradient(factor).astype(x.dtype)
 
 
@@ -84,13 +84,13 @@ def kernel_gradient(x: jax.Array, g: jax.Array) -> jax.Array:
 
 
 def plain_gradient(x: jax.Array, g: jax.Array) -> jax.Array:
-    """Is `kernel_gradient` as JAX derives it."""
+    """Is `kernel_gradient` as JAX derives it: of x (B, H, W, C) and g (B, H, W, F) to (3, 3, C, F)."""
     kernel = jax.ShapeDtypeStruct((3, 3, x.shape[-1], g.shape[-1]), x.dtype)
     return jax.linear_transpose(lambda k: _same(x, k), kernel)(g)[0]
 
 
 def gradient_by_strips(x: jax.Array, g: jax.Array, rows: int) -> jax.Array:
-    """Is `kernel_gradient`, summed over strips of `rows` rows; `rows` must divide the height."""
+    """Is `kernel_gradient`, summed over strips of `rows` rows, which must divide H: to (3, 3, C, F)."""
     b, h, w, channels = x.shape
     strips, filters = h // rows, g.shape[-1]
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))

@@ -77,5 +77,5 @@ def words(rms: Mapping[str, float]) -> str:
 
 
 def factors(rms: Mapping[str, float]) -> dict[str, dict[str, jax.Array]]:
-    """Returns the constants to merge into the heads' parameters, by the head's name; a silent source keeps 1."""
+    """Returns the constants (), to merge into the heads' parameters by the head's name; a silent source keeps 1."""
     return {head: {FACTOR: jnp.float32(1 / value if value > 0 else 1.0)} for head, value in rms.items()}

@@ -20,12 +20,12 @@ def dilated(mask: np.ndarray, radius: float) -> np.ndarray:
 
 
 def eroded(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Returns the pixels around which a disc of `radius` pixels fits into the mask, and into the array."""
+    """Returns the pixels of a mask (H, W) around which a disc of `radius` pixels fits into it, and into the array."""
     return ~dilated(np.pad(~mask, 1, constant_values=True), radius)[1:-1, 1:-1]
 
 
 def opened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Returns the union of all discs of `radius` pixels that fit into the mask."""
+    """Returns the union (H, W) of all discs of `radius` pixels that fit into the mask."""
     return dilated(eroded(mask, radius), radius)
 
 
@@ -36,7 +36,7 @@ def filled(mask: np.ndarray) -> np.ndarray:
 
 
 def large_parts(mask: np.ndarray, smallest: float, neighbours: np.ndarray = EIGHT) -> np.ndarray:
-    """Returns the mask without parts of fewer than `smallest` pixels."""
+    """Returns the mask (H, W) without parts of fewer than `smallest` pixels."""
     parts, _ = ndimage.label(mask, neighbours)
     large = np.bincount(parts.ravel()) >= smallest
     large[0] = False
@@ -44,7 +44,7 @@ def large_parts(mask: np.ndarray, smallest: float, neighbours: np.ndarray = EIGH
 
 
 def grown(mask: np.ndarray) -> np.ndarray:
-    """Returns the mask with all neighbours, face to face, in any number of dimensions."""
+    """Returns the mask (..., H, W) with all neighbours, face to face, in any number of dimensions."""
     result = mask.copy()
     for axis in range(mask.ndim):
         old, new = mask.swapaxes(0, axis), result.swapaxes(0, axis)
@@ -54,7 +54,7 @@ def grown(mask: np.ndarray) -> np.ndarray:
 
 
 def shrunk(mask: np.ndarray) -> np.ndarray:
-    """Returns the mask without what touches its outside, face to face; the array's edges count as outside."""
+    """Returns the mask (..., H, W) without what touches its outside, face to face; the edges count as outside."""
     result = mask.copy()
     for axis in range(mask.ndim):
         old, new = mask.swapaxes(0, axis), result.swapaxes(0, axis)
@@ -65,7 +65,7 @@ def shrunk(mask: np.ndarray) -> np.ndarray:
 
 
 def box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...]:
-    """Returns the mask's bounding box, with a margin as far as the array reaches; all of an empty mask."""
+    """Returns the bounding box of a mask (..., H, W), with a margin as far as there is room; all of an empty one."""
     sides = []
     for axis, length in enumerate(mask.shape):
         along = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))

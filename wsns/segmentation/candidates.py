@@ -65,7 +65,7 @@ def candidates(
 def largest(
     found: Sequence[np.ndarray], near: tuple[slice, ...], shape: tuple[int, ...], limit: int
 ) -> Candidates:
-    """Returns the `limit` largest of masks of the box `near`, put into a slice of `shape`; ties keep their order."""
+    """Returns the `limit` largest of masks (h, w) of the box `near`, in a slice of `shape`; ties keep their order."""
     ordered = sorted(found, key=lambda piece: -int(piece.sum()))
     masks = np.zeros((min(len(ordered), limit), *shape), bool)
     for mask, piece in zip(masks, ordered, strict=False):
@@ -74,7 +74,7 @@ def largest(
 
 
 def pieces(mask: np.ndarray, smallest: float) -> list[np.ndarray]:
-    """Returns the 8-connected parts of at least `smallest` pixels, each grown by one pixel."""
+    """Returns the 8-connected parts (H, W) of at least `smallest` pixels, each grown by one pixel."""
     parts, _ = ndimage.label(mask, EIGHT)
     found = []
     for part, place in enumerate(ndimage.find_objects(parts), start=1):

@@ -25,7 +25,7 @@ def lung_box(lungs: jax.Array) -> jax.Array:
 
 
 def clip(hu: jax.Array) -> jax.Array:
-    """Returns the intensities I, float32: HU clipped to the window."""
+    """Returns the intensities I (..., S, S), float32: HU clipped to the window."""
     return jnp.clip(hu.astype(jnp.float32), *WINDOW)
 
 

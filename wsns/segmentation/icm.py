@@ -45,7 +45,7 @@ def to_planes(image: jax.Array) -> jax.Array:
 
 
 def from_planes(planes: jax.Array) -> jax.Array:
-    """Undoes `to_planes`."""
+    """Undoes `to_planes`: (..., 2, 2, S/2, S/2) to (..., S, S)."""
     *rest, _, _, rows, columns = planes.shape
     return jnp.moveaxis(planes, (-4, -3), (-3, -1)).reshape(*rest, 2 * rows, 2 * columns)
 

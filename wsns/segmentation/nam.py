@@ -96,7 +96,7 @@ def nam(maps: Sequence[jax.Array], weights: jax.Array, size: int, pool: str = "m
 
 
 def nothing(output: Any, images: jax.Array) -> None:
-    """Keeps nothing of a pass."""
+    """Keeps nothing of a pass over images (B, H, W, 3)."""
 
 
 @functools.lru_cache(maxsize=16)

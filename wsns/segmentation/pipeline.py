@@ -94,7 +94,7 @@ def segment_slices(
 
 
 def read_slices(seen: np.ndarray, networks: Mapping[int, Network], size: int) -> dict[int, Reading]:
-    """Reads at most `size` slices, see `Slices.seen`, with each network; the readings are padded to `size`."""
+    """Reads N slices (N, ..., S, S), see `Slices.seen`, at most `size`, with each network; padded to that."""
     rows = padded(seen, size)
     return {gaps: _read(read, params, rows) for gaps, (read, params) in networks.items()}
 

@@ -32,7 +32,7 @@ class Kept(NamedTuple):
 
 
 def keep(output: Output, images: jax.Array) -> Kept:
-    """Keeps of a pass of the 1-GAP network what `screen` needs; see `wsns.segmentation.nam.read_function`."""
+    """Keeps of a pass of the 1-GAP network over images (B, H, W, 3) what `screen` needs; see `nam.read_function`."""
     return Kept(windows.keep(output, images), windows.with_margin(output.maps[0]))
 
 

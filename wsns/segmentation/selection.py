@@ -19,7 +19,7 @@ REACH = 4
 
 
 def compactness(mask: np.ndarray) -> float:
-    """Returns how compact a mask is: 1 for an ellipse, less the more ragged.
+    """Returns how compact a mask (S, S) is: 1 for an ellipse, less the more ragged.
 
     Area / (4 pi sqrt(l1 l2)), l the eigenvalues of the pixels' covariance + 1/12 (a pixel's own extent).
     """

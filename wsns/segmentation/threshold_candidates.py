@@ -79,7 +79,7 @@ def smooth_inside(hu: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Returns |A ∩ B| / |A ∪ B| of two masks that aren't both empty."""
+    """Returns |A ∩ B| / |A ∪ B| of two masks (S, S) that aren't both empty."""
     return int((a & b).sum()) / int((a | b).sum())
 
 

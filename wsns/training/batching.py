@@ -90,7 +90,7 @@ def order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def plan(rows: np.ndarray, batch: int, granularity: int) -> Iterator[steps.Batch]:
-    """Cuts an order into batches of what `step.PLAN` names, padded to a multiple of `granularity`.
+    """Cuts an order (N,) into batches of what `step.PLAN` names, padded to a multiple of `granularity`.
 
     Padding has weight 0, so that the paper's 30 slices are 30 slices on eight devices, too.
     """

@@ -64,6 +64,7 @@ def shown_slices(lungs: Lungs, depth: int, outlines: Mapping[int, np.ndarray]) -
     """Chooses three axial slices, from head to feet: of each third of the range the one with the largest nodules.
 
     The range holds the lungs and all nodules. Where a third has no nodule, its middle slice stands for it.
+    `outlines` are masks (H, W) by slice.
     """
     sizes = {k: size for k, labels in outlines.items() if (size := np.count_nonzero(labels))}
     span = lungs.extent(depth)[0]

@@ -38,7 +38,7 @@ class Anatomy:
 
 
 def lung_distance(a: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray | float) -> np.ndarray:
-    """Returns the signed distance (mm) to the lungs' surface at broadcast points, negative inside."""
+    """Returns the signed distance (mm) to the lungs' surface at broadcast points (..., H, W), negative inside."""
     x, y = x - a.centre[0], y - a.centre[1]
     cavity = cavity_distance(a, x, y, z)
     lung = smooth_max(smooth_max(cavity, -mediastinum_distance(a, x, y, z)), diaphragm_distance(a, x, y, z))
@@ -52,7 +52,7 @@ def lung_distance(a: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray | floa
 
 
 def cavity_distance(a: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray | float) -> np.ndarray:
-    """Returns the signed distance to the thoracic cavity; x and y are relative to its centre."""
+    """Returns the signed distance (mm) to the thoracic cavity (..., H, W); x and y are relative to its centre."""
     u = np.clip((height(a, z) - 0.45) / 0.55, 0, 1)
     wide = a.half[0] * (1 - 0.93 * u**3) ** 0.5
     deep = a.half[1] * (1 - 0.88 * u**3) ** 0.5
@@ -84,7 +84,7 @@ def heart_distance(a: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray | flo
 
 
 def body_distance(a: Anatomy, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
-    """Returns the signed distance to the skin; x and y are absolute."""
+    """Returns the signed distance (mm) to the skin (..., H, W); x and y are absolute."""
     shoulder = np.clip((height(a, z) - 0.75) / 0.35, 0, 1) ** 2
     wide = a.half[0] + a.wall[0] + 45 * shoulder
     deep = a.half[1] + a.wall[1] - 18 * shoulder
@@ -108,12 +108,12 @@ def hilum(a: Anatomy, side: int) -> np.ndarray:
 
 
 def height(a: Anatomy, z: np.ndarray | float) -> np.ndarray:
-    """Returns the height in the lungs: 0 at their base, 1 at their apex."""
+    """Returns the height in the lungs (..., H, W): 0 at their base, 1 at their apex."""
     return np.asarray((z - a.base) / (a.apex - a.base))
 
 
 def diaphragm_distance(a: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray | float) -> np.ndarray:
-    """Returns the distance below the dome of that side: positive in the abdomen."""
+    """Returns the distance (mm) below the dome of that side (..., H, W): positive in the abdomen."""
     dome = np.where(x < 0, *a.domes)
     rx, ry = 0.62 * a.half[0], 1.15 * a.half[1]
     u, v = (np.abs(x) - 0.48 * a.half[0]) / rx, (y + 0.30 * a.half[1]) / ry

@@ -33,7 +33,7 @@ def draw(rng: np.random.Generator) -> tuple[Fissure, ...]:
 
 
 def rises(a: Anatomy, fissures: tuple[Fissure, ...], x: np.ndarray) -> np.ndarray:
-    """Returns the slant of the fissure on each x's side, with x in mm."""
+    """Returns the slant (..., H, W) of the fissure on each x's side, with x in mm."""
     return np.where(x < a.centre[0], *(f.rise for f in fissures))
 
 
@@ -48,7 +48,7 @@ def distance(a: Anatomy, fissures: tuple[Fissure, ...], x: np.ndarray, y: np.nda
 
 
 def weight(away: np.ndarray, rise: np.ndarray, thickness: float, blur: float) -> np.ndarray:
-    """Returns how much of a pixel the sheet fills, averaged over the slice's thickness.
+    """Returns how much of a pixel the sheet fills (H, W), averaged over the slice's thickness.
 
     Args:
         away: distance to the sheet in the slice, mm.

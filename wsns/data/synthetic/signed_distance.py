@@ -8,7 +8,7 @@ _SUPPLE = 6.0  # mm over which two surfaces flow into each other
 def ellipse(
     x: np.ndarray, y: np.ndarray, rx: np.ndarray | float, ry: np.ndarray | float, power: float = 2.0
 ) -> np.ndarray:
-    """Returns the distance to an ellipse (to first order), or along the ray to a superellipse."""
+    """Returns the distance (..., H, W) to an ellipse (to first order), or along the ray to a superellipse."""
     if power == 2.0:
         u, v, smallest = x / rx, y / ry, 1e-4
         f = np.sqrt(u * u + v * v + smallest)
@@ -29,6 +29,6 @@ def segment_distance(
 
 
 def smooth_max(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns the distance to the intersection of two bodies, its edge rounded."""
+    """Returns the distance (..., H, W) to the intersection of two bodies, its edge rounded."""
     overlap = np.maximum(_SUPPLE - np.abs(a - b), 0)
     return np.maximum(a, b) + overlap * overlap / (4 * _SUPPLE)

@@ -40,7 +40,7 @@ class Capsules:
 
 
 def tubes(start: np.ndarray, end: np.ndarray, radius: np.ndarray) -> Capsules:
-    """Returns capsules of full strength."""
+    """Returns N capsules of full strength, from `start` (N, 3) to `end` (N, 3) of `radius` (N,), all in mm."""
     start, end, radius = (np.asarray(v, np.float32) for v in (start, end, radius))
     return Capsules(start, end, radius, np.ones_like(radius))
 

@@ -97,7 +97,7 @@ def identify(layers: Layers, kind: str, path: pathlib.Path) -> Identity:
 
 
 def digest(array: np.ndarray) -> str:
-    """Returns SHA-256 of a float32 array in the `.npy` format, header padded by NumPy's rule of old."""
+    """Returns SHA-256 of a float32 array () of any shape in the `.npy` format, header padded by NumPy's rule of old."""
     text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {array.shape}, }}"
     before = len(b"\x93NUMPY\x01\x00") + 2
     text += " " * (16 - (before + len(text) + 1) % 16) + "\n"
