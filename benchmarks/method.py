@@ -38,11 +38,12 @@ from wsns.data.records import loading as records
 from wsns.errors import InputError
 from wsns.models.preprocess import LUNG, prepare
 from wsns.models.vgg_gap import VGG
-from wsns.run.networks import load_trained, method_input, weak_networks
+from wsns.run.networks import load_trained
 from wsns.runtime.background import ahead, threads
 from wsns.segmentation import residual_nam_windows
 from wsns.segmentation.batches import blocks, padded
 from wsns.segmentation.nam import ReadFunction, nothing, read_function
+from wsns.segmentation.networks import method_input, weak_networks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import Network, Slices, compute_labels, read_slices, segment_slices
 from wsns.segmentation.regions import Screen, choose_regions, propose, score_regions

@@ -11,9 +11,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from wsns.data.records.schema import Slices
-from wsns.run.networks import Trained, method_input, weak_networks
 from wsns.runtime.background import threads
 from wsns.segmentation.batches import padded
+from wsns.segmentation.networks import Trained, method_input, weak_networks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import propose_slices, read_slices
 from wsns.segmentation.regions import choose_regions, score_regions

@@ -19,11 +19,12 @@ from wsns.evaluation.case_rows import weak_cases
 from wsns.evaluation.cases import Case, write_cases
 from wsns.evaluation.mark_scores import SCORES, result_scores
 from wsns.evaluation.scan_marks import Mark, find_marks
-from wsns.run.networks import load_trained, method_input, weak_networks
+from wsns.run.networks import load_trained
 from wsns.run.scan_files import MARKS, SCANS
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
 from wsns.runtime.background import ahead, threads
+from wsns.segmentation.networks import method_input, weak_networks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult

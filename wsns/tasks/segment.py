@@ -16,12 +16,13 @@ from wsns.data.records.schema import Slices
 from wsns.evaluation.case_rows import KINDS, unet_case, weak_cases
 from wsns.evaluation.cases import COLUMNS, Case, read_cases, write_cases
 from wsns.run import masks
-from wsns.run.networks import load_trained, method_input, segment_supervised, weak_networks
+from wsns.run.networks import load_trained
 from wsns.run.settings import result_fields
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
 from wsns.runtime.background import ahead, threads
 from wsns.runtime.steps import Stamps, Step
+from wsns.segmentation.networks import method_input, segment_supervised, weak_networks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult

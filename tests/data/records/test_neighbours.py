@@ -12,7 +12,7 @@ from wsns.data.records import loading as records_input
 from wsns.data.records import plan as planning
 from wsns.data.records.neighbours import nearest, stacked
 from wsns.errors import InputError
-from wsns.run.networks import method_input
+from wsns.segmentation.networks import method_input
 from wsns.tasks import records
 
 PATIENTS = ("LIDC-IDRI-0078", "LIDC-IDRI-0151", "LIDC-IDRI-0957")

@@ -20,12 +20,13 @@ from wsns.errors import InputError
 from wsns.evaluation.localisation import peak, peak_chance, peak_distance_mm
 from wsns.evaluation.metrics import area_mm2, equivalent_diameter_mm
 from wsns.run.masks import blocks_mean
-from wsns.run.networks import Trained, load_trained, load_untrained, method_input, weak_networks
+from wsns.run.networks import load_trained, load_untrained
 from wsns.run.settings import result_fields
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
 from wsns.runtime.background import threads
 from wsns.runtime.steps import Stamps, Step
+from wsns.segmentation.networks import Trained, method_input, weak_networks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.studies.synthetic_to_real.measure import REAL, TWIN, Reading

@@ -17,13 +17,14 @@ from wsns.data.records.schema import Slices
 from wsns.errors import InputError
 from wsns.evaluation.bootstrap import Estimate
 from wsns.evaluation.tables import Cell, Table, text
-from wsns.run.networks import load_trained, method_input, weak_networks
+from wsns.run.networks import load_trained
 from wsns.run.settings import result_fields
 from wsns.runtime import background, progress
 from wsns.runtime import workdir as files
 from wsns.runtime.steps import Stamps, Step
 from wsns.segmentation import pipeline
 from wsns.segmentation.batches import blocks
+from wsns.segmentation.networks import method_input, weak_networks
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import Network, read_slices
 from wsns.studies.threshold_search.search import Trial, compare, search
