@@ -10,7 +10,7 @@ import re
 import sys
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 # A notebook's own, which a shell started there inherits, may be none that matplotlib finds here.
 os.environ["MPLBACKEND"] = "agg"
@@ -42,8 +42,7 @@ def main(argv: list[str]) -> None:
     file = config_flags.get_config_filename(flags.FLAGS["config"])
     try:
         config, name = _CONFIG.value, pathlib.Path(file).stem
-        config_file.check(config, config_file.load(file, _CONFIGS), table1.get_config())
-        config_file.home(config)
+        check_fields(config, config_file.load(file, _CONFIGS))
         workdir = config_file.at_home(_WORKDIR.value or f"runs/{name}", "--workdir")
         if _COORDINATOR.value:
             multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
@@ -63,6 +62,17 @@ def main(argv: list[str]) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def check_fields(config: ConfigDict, default: ConfigDict) -> None:
+    """Compares all fields with those of the config's file, a run's with configs/table1.py too, and finds homes.
+
+    Raises:
+        InputError: naming the field.
+    """
+    whole = () if config.get("task") in dispatch.OWN_FIELDS else (table1.get_config(),)
+    config_file.check(config, default, *whole)
+    config_file.home(config)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

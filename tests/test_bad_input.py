@@ -79,7 +79,7 @@ FILES = [
 
 def command(config, default, workdir):
     """What main.py does with a config."""
-    config_file.check(config, default, table1.get_config())
+    main.check_fields(config, default)
     dispatch.run(config, workdir)
 
 
@@ -99,6 +99,15 @@ def test_a_bad_field_is_named_in_one_line(module, field, value, words, tmp_path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run" / "records").exists()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(path for path in (ROOT / "configs").glob("[!_]*.py")), ids=lambda path: path.stem
+)
+def test_every_config_of_the_project_passes_as_it_is(path):
+    config = config_file.load(str(path))
+    main.check_fields(config, config_file.load(str(path)))
+    assert config.task in dispatch.TASKS
 
 
 @pytest.mark.parametrize(("name", "text", "words"), FILES)

@@ -83,6 +83,8 @@ ALONE: dict[str, TaskFunction] = {
 TASKS = (*STEPS, *ALONE)
 NO_NETWORK = ("records", "accounting", "weights", "bound", "compare", "twin_check")
 """Tasks that need no device."""
+OWN_FIELDS = ("compare", "twin_check")
+"""Tasks whose configs have sections of their own in place of a run's."""
 TOGETHER = ("train", "grid")
 """Steps that several processes do as one."""
 UNDESCRIBED = ("compare", "plan")

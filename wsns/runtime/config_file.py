@@ -77,7 +77,7 @@ def home(config: ConfigDict) -> None:
     """
     for field in PATHS:
         section, _, name = field.rpartition(".")
-        part: Any = config[section] if section else config
+        part: Any = config.get(section, {}) if section else config
         if str(part.get(name, "")).startswith("~"):
             part[name] = str(at_home(part[name], f"config.{field}"))
 
