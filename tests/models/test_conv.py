@@ -118,7 +118,7 @@ DOUBLE = """
 import wsns, jax
 jax.config.update("jax_enable_x64", True)
 import sys
-sys.path.insert(0, "tests/helpers")
+sys.path[:0] = ["tests", "tests/models", "tests/helpers"]
 import numpy as np, test_conv
 from wsns.models import conv
 x, g = (a.astype(np.float64) for a in test_conv.draw((2, 96, 97, 3, 210)))

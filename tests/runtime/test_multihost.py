@@ -16,16 +16,16 @@ from wsns.training import checkpoints
 ONE_OF_TWO = """
 import dataclasses, pathlib, sys
 import wsns
-from wsns import hosts
+from wsns.runtime import multihost
 directory, address, index, epochs = sys.argv[1:]
-hosts.join(address, 2, int(index))
+multihost.join(address, 2, int(index))
 from training_cases import OPTIONS, subject, toy
-from wsns.training import feed, loop
+from wsns.training import batching, loop
 import jax
 assert jax.process_count() == 2 and jax.device_count() == 2
 options = dataclasses.replace(OPTIONS, epochs=int(epochs), resident=index == "1", shift=1)
-loop.fit(subject(), feed.InMemory(toy()), feed.InMemory(toy()), options, pathlib.Path(directory) / index)
-print(hosts.from_first({"index": jax.numpy.array(int(index))})["index"])
+loop.fit(subject(), batching.InMemory(toy()), batching.InMemory(toy()), options, pathlib.Path(directory) / index)
+print(multihost.from_first({"index": jax.numpy.array(int(index))})["index"])
 """
 
 

@@ -49,4 +49,4 @@ def test_no_source_of_scans_is_refused_before_anything_is_done(tmp_path):
     config.data.manual_dir = "twin"
     assert preparation.with_source(config, tmp_path).data.manual_dir == ""
     assert preparation.with_source(testing.get_config(), tmp_path).data.manual_dir == ""
-    assert preparation.with_source(weights.get_config(), tmp_path).data.manual_dir == ""
+    assert preparation.with_source(weights.get_config(), tmp_path, builds=False).data.manual_dir == ""

@@ -23,7 +23,7 @@ from wsns.training.checkpoints import Position
 
 HOLD = """
 import pathlib, sys, time
-from wsns import lock
+from wsns.runtime import lock
 with lock.held(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

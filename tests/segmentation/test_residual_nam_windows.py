@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from convolution_sums import assert_same_scores
 from scipy import ndimage
 
 from wsns.models import windows
@@ -98,7 +99,7 @@ def test_windows_score_as_the_whole_network_to_the_bit(factor, dtype, contrast):
         slices(), maskings([box(*edges) for edges in BOXES.values()])
     )
     assert (full > 0).all()
-    np.testing.assert_array_equal(fast, full)
+    assert_same_scores(fast, full)
 
 
 @pytest.mark.parametrize(("factor", "preprocessing"), [(1, KERAS), (1, TORCHVISION), (3, LUNG)])
@@ -107,7 +108,7 @@ def test_windows_of_a_slice_and_its_neighbours_score_as_the_whole_network_to_the
         slices(channels=(3,)), maskings([box(*edges) for edges in BOXES.values()])
     )
     assert (full > 0).all()
-    np.testing.assert_array_equal(fast, full)
+    assert_same_scores(fast, full)
 
 
 def test_windows_of_a_head_at_unit_scale_score_as_the_whole_network_to_the_bit():
@@ -115,7 +116,7 @@ def test_windows_of_a_head_at_unit_scale_score_as_the_whole_network_to_the_bit()
     both.params["gap5"] = both.params["gap5"] | {FACTOR: np.float32(1 / 5.66)}
     fast, full = both.scores(slices(), maskings([box(*edges) for edges in BOXES.values()]))
     assert (full > 0).all()
-    np.testing.assert_array_equal(fast, full)
+    assert_same_scores(fast, full)
 
 
 def test_a_slice_and_its_neighbours_all_count_and_three_equal_ones_are_the_slice_alone(both):
@@ -141,7 +142,7 @@ def test_random_shapes_scopes_and_fills_score_as_the_whole_network(both):
         chosen.append(Masking(int(rng.integers(3)), distance <= radius**2, value, scope))
     fast, full = both.scores(slices(3, seed=1), chosen)
     assert len(np.unique(full)) == len(full)
-    np.testing.assert_array_equal(fast, full)
+    assert_same_scores(fast, full)
 
 
 def test_a_window_holds_all_that_the_full_pass_changes(both):

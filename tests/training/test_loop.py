@@ -140,12 +140,12 @@ import sys, time, pathlib
 import wsns
 from training_cases import OPTIONS, fit, toy
 import dataclasses
-from wsns.training import feed, loop
-class Slow(feed.InMemory):
+from wsns.training import batching
+class Slow(batching.InMemory):
     def take(self, rows):
         time.sleep(0.03)
         return super().take(rows)
-feed.InMemory = Slow
+batching.InMemory = Slow
 fit(pathlib.Path(sys.argv[1]), dataclasses.replace(OPTIONS, epochs=12, save_minutes=0))
 """
 

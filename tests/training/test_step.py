@@ -76,24 +76,24 @@ import sys
 import wsns, jax, jax.numpy as jnp, numpy as np
 from wsns.models.vgg_gap import VGG
 from wsns.models.preprocess import LUNG, prepare
-from wsns.training import feed, loop, objectives, step as steps
+from wsns.training import batching, loop, losses, step as steps
 from wsns.training.augment import augment
 n = jax.local_device_count()
 assert n == int(sys.argv[1])
 module = VGG(gaps=1, width=1/16)
 def ready(hu): return prepare(hu, size=32, window=(-1000, 400), preprocessing=LUNG)
-objective = objectives.classification(lambda p, x: module.apply({"params": p}, x), ready)
-optimiser = objectives.sgd(0.1, 0.99, 3, 0.9, 0.1, ("conv1_1", "conv1_2"))
+objective = losses.classification(lambda p, x: module.apply({"params": p}, x), ready)
+optimiser = losses.sgd(0.1, 0.99, 3, 0.9, 0.1, ("conv1_1", "conv1_2"))
 params = module.init(jax.random.key(0, impl="rbg"), jnp.zeros((1, 32, 32, 3)))["params"]
 state = steps.place(steps.init_state(params, optimiser), n)
 def moved(images, key, position): return augment(images, key, position, flip=True, shift=3)
 train = steps.make_train_step(objective, optimiser, augmentation=moved, portions=int(sys.argv[2]))
 rng = np.random.default_rng(0)
 hu = rng.uniform(-1000, 400, (7, 32, 32)).astype(np.float32)
-examples = feed.InMemory({"hu": hu, "label": np.arange(7, dtype=np.int32) % 2})
-data = feed.Feed(examples, 7, int(sys.argv[2]), resident=n > 1)
+examples = batching.InMemory({"hu": hu, "label": np.arange(7, dtype=np.int32) % 2})
+data = batching.Feed(examples, 7, int(sys.argv[2]), resident=n > 1)
 for epoch in range(3):
-    for part in data.batches(feed.order(0, epoch, 7)):
+    for part in data.batches(batching.order(0, epoch, 7)):
         state, means = train(state, part, data.data)
 print(float(steps.unreplicate(means)["loss"]))
 final = loop.evaluate(steps.make_eval_step(objective), state.params, data)
