@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from wsns import paper
-from wsns.evaluation import extended_text
+from wsns.evaluation import secondary_table
 from wsns.evaluation.bootstrap import FEWEST, TOO_FEW
 from wsns.evaluation.cases import FINE
-from wsns.evaluation.extended import Beyond, Whole
 from wsns.evaluation.failure_modes import CAUSES
 from wsns.evaluation.froc import RATES
 from wsns.evaluation.roc import Curves
+from wsns.evaluation.secondary import Secondary, Whole
 from wsns.evaluation.subgroups import GROUPS, MEASURES, GroupRow
 from wsns.evaluation.table1 import Table
 from wsns.evaluation.table1_text import with_interval
@@ -33,7 +33,7 @@ BELOW = (
 )
 
 
-def classification(table: Table, found: Beyond) -> str:
+def classification(table: Table, found: Secondary) -> str:
     """Returns how the slice classifiers do on the test split."""
     if not table.classifiers:
         return ""
@@ -104,7 +104,7 @@ def _unreachable(nodules: int) -> str:
     return f" Left out: {nodules:,} {lie} wholly outside the crop."
 
 
-def localisation(found: Beyond) -> str:
+def localisation(found: Secondary) -> str:
     """Returns where the maps look, and whether the right candidate existed and was chosen."""
     rows = _groups(found, "all")
     weak = [rows[method] for method in FINE if method in rows]
@@ -117,7 +117,7 @@ def localisation(found: Beyond) -> str:
     ) + _terms(MAPS)
 
 
-def surfaces(found: Beyond) -> str:
+def surfaces(found: Secondary) -> str:
     """Returns distances between outlines."""
     rows = _groups(found, "all").values()
     return html.table(
@@ -128,7 +128,7 @@ def surfaces(found: Beyond) -> str:
     ) + _terms(SURFACES)
 
 
-def groups(table: Table, found: Beyond) -> str:
+def groups(table: Table, found: Secondary) -> str:
     """Returns TPR and TP Dice by kind of nodule, for the fine results and the U-Net, each beside the method's FPR."""
     alarms = {row.method: _inline(with_interval(row.fpr, 2)) for row in table.rows}
     shown = [row for row in found.groups if row.method in (*FINE, "U-Net")]
@@ -146,7 +146,7 @@ def groups(table: Table, found: Beyond) -> str:
     ) + _terms(NODULES)
 
 
-def causes(found: Beyond) -> str:
+def causes(found: Secondary) -> str:
     """Returns how many slices have each cause of failure, with what the causes mean."""
     methods = [method for method in (*FINE, "U-Net") if method in found.causes]
     if not methods:
@@ -164,14 +164,14 @@ def causes(found: Beyond) -> str:
 def _classifiers(table: Table, found: Mapping[str, Curves]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for model in table.classifiers:
-        figures = extended_text.of_classifier(model, found[model.model])
+        figures = secondary_table.of_classifier(model, found[model.model])
         figures["accuracy"] = figures["accuracy"].times(100)
         cells = [with_interval(figures[name], 1 if name == "accuracy" else 2) for name in CLASSIFIER]
         rows.append((model.model, *cells))
     return rows
 
 
-def _groups(found: Beyond, group: str) -> dict[str, GroupRow]:
+def _groups(found: Secondary, group: str) -> dict[str, GroupRow]:
     return {row.method: row for row in found.groups if row.group == group}
 
 
