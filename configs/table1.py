@@ -7,6 +7,8 @@ The other configs import this one and override a few fields.
 
 from ml_collections import ConfigDict
 
+from wsns.segmentation.options import CHOICES
+
 
 def get_config() -> ConfigDict:
     """Returns every field with its default."""
@@ -217,8 +219,8 @@ def get_config() -> ConfigDict:
     fields.beta = (0.1, 0.3, 1.0)
     fields.openings = ((1.5,), (1.5, 3.0), (3.0,))
     fields.reestimate = (False, True)
-    fields.fill = ("parenchyma", "floor", "mean")
-    fields.outline = ("compact", "edge", "eq4")
+    fields.fill = CHOICES["fill"]
+    fields.outline = CHOICES["outline"]
     # Gain in mean Dice above which a value replaces the current one.
     tune.least = 0.005
 

@@ -7,6 +7,10 @@ import re
 import conftest
 import pytest
 
+from wsns.models.factory import CHANNELS, HEAD_SCALES
+from wsns.models.vgg_gap import POOLS
+from wsns.segmentation.options import CHOICES
+
 PAGES = sorted(
     path
     for path in [*conftest.ROOT.glob("*.md"), *conftest.ROOT.glob("d*/**/*.md")]
@@ -19,6 +23,15 @@ NAME = re.compile(r"`(wsns(?:\.\w+)+)`")
 def _anchors(text):
     heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+WORDS = {
+    "model.pool": POOLS,
+    "model.channels": CHANNELS,
+    "model.head_scale": HEAD_SCALES,
+    **{f"segment.{field}": words for field, words in CHOICES.items()},
+}
+"""Fields that take one of a few words, and the table that has them."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(conftest.ROOT)))
@@ -48,6 +61,17 @@ def test_every_file_that_is_named_exists():
             assert (conftest.ROOT / name).is_file(), f"{page.name}: {name}"
         for command in re.findall(r"python (\w+/\w+\.py|main\.py)", page.read_text(encoding="utf-8")):
             assert pathlib.Path(command).name in known, f"{page.name}: {command}"
+
+
+@pytest.mark.parametrize("field", WORDS)
+def test_the_config_says_of_a_field_the_words_that_it_takes(field):
+    lines = (conftest.ROOT / "configs" / "table1.py").read_text(encoding="utf-8").splitlines()
+    (at,) = [n for n, line in enumerate(lines) if line.strip().startswith(f"{field} = ")]
+    said = []
+    while lines[at - 1].strip().startswith("#"):
+        at -= 1
+        said += re.findall(r"'(\w+)'", lines[at])
+    assert sorted(said) == sorted(WORDS[field])
 
 
 def test_the_page_from_the_paper_names_every_equation_table_and_figure():

@@ -106,6 +106,14 @@ def test_log_mean_exp_lies_between_mean_and_maximum():
     np.testing.assert_allclose(vgg_gap.global_pool(jnp.full((1, 3, 3, 2), 5.0), "lse"), 5.0, rtol=1e-6)
 
 
+def test_a_pooling_is_one_of_the_table_and_no_other_word():
+    x = jax.random.normal(jax.random.key(0), (3, 5, 7, 4))
+    for word, pool in vgg_gap.POOLS.items():
+        np.testing.assert_array_equal(vgg_gap.global_pool(x, word), pool.function(x))
+    with pytest.raises(InputError, match="pool is 'nonsense'"):
+        vgg_gap.global_pool(x, "nonsense")
+
+
 def test_max_pool_equals_flax():
     x = jax.random.normal(jax.random.key(0), (2, 6, 8, 3))
     np.testing.assert_array_equal(vgg_gap.max_pool(x), nn.max_pool(x, (2, 2), (2, 2)))

@@ -8,10 +8,10 @@ from evaluation_cases import disc, random_cases, slice_view
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wsns.evaluation.extended import beyond, whole_scans
 from wsns.evaluation.failure_modes import CAUSES, cause
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.scan_marks import Mark
+from wsns.evaluation.secondary import secondary, whole_scans
 from wsns.report import false_alarms, figures, plots
 from wsns.report import slice_view as views
 from wsns.report.curves import curves
@@ -217,21 +217,21 @@ def test_curves_of_the_test_split_and_of_whole_scans():
     fine = [case for case in cases if case.method.endswith("fine")]
     scans = [Scan(f"P{n}", (1,), [Mark(0.9, 0.0, 2, 30.0, (1,))] if n else []) for n in range(8)]
     whole = whole_scans(fine, {case.method: scans for case in fine}, 0, threshold=0.5, draws=20)
-    figure = curves(beyond(cases, whole, threshold=0.5, draws=20))
+    figure = curves(secondary(cases, whole, threshold=0.5, draws=20))
     assert [axes.get_title().split(",")[0] for axes in figure.axes] == [
         "ROC of the slice classifiers", "Calibration", "FROC", "Calibration",
     ]  # fmt: skip
     assert figure.axes[2].lines[0].get_ydata()[-1] == pytest.approx(7 / 8)
     assert views.to_png(figure)
     for few in ([case for case in cases if case.method == "U-Net"], [c for c in cases if c.label == 0]):
-        assert views.to_png(curves(beyond(few, threshold=0.5, draws=20)))
+        assert views.to_png(curves(secondary(few, threshold=0.5, draws=20)))
 
 
 def test_scans_without_a_mark_have_a_flat_froc():
     cases = [case for case in random_cases(0) if case.method == "1-GAP fine"]
     scans = {"1-GAP fine": [Scan(f"P{n}", (1,), []) for n in range(8)]}
     figure = curves(
-        beyond(cases, whole_scans(cases, scans, 0, threshold=0.5, draws=20), threshold=0.5, draws=20)
+        secondary(cases, whole_scans(cases, scans, 0, threshold=0.5, draws=20), threshold=0.5, draws=20)
     )
     assert set(figure.axes[2].lines[0].get_ydata()) == {0.0}
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from evaluation_cases import random_cases
 
-from wsns.evaluation.extended import beyond, whole_scans
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.scan_marks import Mark
+from wsns.evaluation.secondary import secondary, whole_scans
 from wsns.evaluation.table1 import Effort
 from wsns.evaluation.table1 import table1 as table_of
 from wsns.report import data_section, glossary, table1
@@ -19,7 +19,7 @@ TABLE = table_of(random_cases(0), effort=Effort(5000, 50))
 FINE = [case for case in random_cases(0) if case.method.endswith("fine")]
 SCANS = [Scan(f"P{n}", (1,), [Mark(0.9, 0.0, 2, 30.0, (1,))]) for n in range(8)]
 WHOLE = whole_scans(FINE, {case.method: SCANS for case in FINE}, 12, threshold=0.5, draws=50)
-BEYOND = beyond(random_cases(0), WHOLE, threshold=0.5, draws=50)
+SECONDARY = secondary(random_cases(0), WHOLE, threshold=0.5, draws=50)
 PNG = bytes.fromhex("89504e470d0a1a0a")
 
 
@@ -31,7 +31,7 @@ def content(**other):
         "splits": [report.SplitCount("train", 30, 31, 1200, 1201), report.SplitCount("test", 8, 8, 30, 36)],
         "start": "shapes trunk, not ImageNet",
         "split_fingerprint": "0123456789abcdef",
-        "beyond": BEYOND,
+        "secondary": SECONDARY,
         "pictures": {
             "figure3": report.Picture(PNG, "Figure A. <Path>", 'Eight "panels"'),
             "overview": report.Picture(PNG, "One slice", 'Eight "panels"'),
@@ -244,7 +244,7 @@ def test_effort_claims_nothing_that_the_run_did_not_say():
 
 def test_every_interval_is_that_of_its_figure():
     words = " ".join(Page(report.render(content())).words)
-    for row in BEYOND.groups:
+    for row in SECONDARY.groups:
         if row.method == "3-GAP fine" and row.group == "all":
             dice = row.figures["tp_dice"]
             assert f"{dice.value:.2f} {dice.low:.2f}–{dice.high:.2f}" in " ".join(words.split())
@@ -260,17 +260,17 @@ def test_text_is_escaped():
 @pytest.mark.parametrize("patients", [1, 2])
 def test_few_patients_are_no_result(patients):
     cases = random_cases(0, patients=patients)
-    found = beyond(cases, threshold=0.5, draws=20)
-    text = report.render(content(table=table_of(cases), beyond=found, synthetic=False))
+    found = secondary(cases, threshold=0.5, draws=20)
+    text = report.render(content(table=table_of(cases), secondary=found, synthetic=False))
     assert "are no result" in text
     assert "nan" not in text
 
 
 def test_least_content_renders():
     cases = [case for case in random_cases(0) if case.nodules == 0 and case.method == "U-Net"]
-    found = beyond(cases, threshold=0.5)
+    found = secondary(cases, threshold=0.5)
     text = report.render(
-        report.ReportContent(table_of(cases), "LIDC-IDRI", False, [], "random", "0", beyond=found)
+        report.ReportContent(table_of(cases), "LIDC-IDRI", False, [], "random", "0", secondary=found)
     )
     assert "No scan was searched whole" in text
     assert "no slice with two nodules" in text

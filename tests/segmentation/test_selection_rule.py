@@ -35,7 +35,7 @@ def test_outline_is_the_most_compact_of_the_winning_object():
     assert choose(scores, masks) == 1
     assert choose(np.array([1.0, 2.0, 3.0]), masks) == 2
     with pytest.raises(InputError, match="outline"):
-        choose(scores, masks, "largest")
+        choose(scores, masks, "nonsense")
 
 
 def test_equally_compact_outlines_go_to_the_larger():

@@ -150,9 +150,9 @@ def test_what_an_ablation_does_not_change_is_shared_and_the_rest_is_its_own(base
     beta, seed = (workdir / "ablations" / name for name in ("beta 1", "another seed"))
     assert [(folder / "gap1").is_symlink() for folder in (beta, seed)] == [True, False]
     assert all((folder / "records").resolve() == workdir / "records" for folder in (beta, seed))
-    assert "  beta 1: segment.beta 1.0 (0.3)\n" in out
-    assert "  another seed: seed 1 (0)\n" in out
-    assert "  as base: beta 1\n" in out
+    assert "\n- beta 1: segment.beta 1.0 (0.3)\n" in out
+    assert "\n- another seed: seed 1 (0)\n" in out
+    assert "\nas base: beta 1\n" in out
     assert "Not the same data" not in out
     rows = files.read_rows(workdir / "ablations.csv")
     assert {row["run"] for row in rows} == {"base", "beta 1", "another seed"}

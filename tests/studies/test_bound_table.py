@@ -7,7 +7,7 @@ import pytest
 from wsns.evaluation import tables
 from wsns.studies.candidate_bound.measure import FIGURES, Nodule, Row
 from wsns.studies.candidate_bound.table import READERS, lines, reader_rows
-from wsns.studies.candidate_bound.text import COLUMNS, as_csv, parts, remarks
+from wsns.studies.candidate_bound.text import COLUMNS, HEADS, as_csv, parts, remarks
 
 
 def made_rows(seed=0):
@@ -42,6 +42,12 @@ def test_a_line_is_the_mean_over_a_schemes_rows():
     # The nodule that one reader drew alone is left out.
     assert readers.best.value == pytest.approx(0.8)
     assert readers.good == 1
+
+
+def test_no_rule_is_called_as_another_column_is():
+    for names in (FIGURES, COLUMNS, HEADS):
+        assert len(set(names)) == len(names), names
+    assert FIGURES[:3] == ("best", "random", "largest")
 
 
 def test_texts_hold_every_scheme_and_scan():

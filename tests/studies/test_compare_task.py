@@ -45,8 +45,8 @@ def test_the_task_writes_and_prints_one_table_and_leaves_the_runs_alone(runs, tm
     text = (tmp_path / "compare" / "compare.txt").read_text()
     assert capsys.readouterr().out == text
     assert text.startswith("2 runs, each beside one · LIDC twin (synthetic, not LIDC results)\n")
-    assert "  two: segment.beta 1.0 (0.3)\n" in text
-    assert "**2 runs, each beside one.**" in (tmp_path / "compare" / "compare.md").read_text()
+    assert "\n- two: segment.beta 1.0 (0.3)\n" in text
+    assert (tmp_path / "compare" / "compare.md").read_text().startswith("2 runs, each beside one · LIDC twin")
     rows = files.read_rows(tmp_path / "compare" / "compare.csv")
     assert {row["run"] for row in rows} == {"one", "two"}
     assert [content(folder) for folder in runs] == before

@@ -18,10 +18,11 @@ from wsns.models.vgg_gap import POOLS, VGG
 from wsns.models.weights import start as pretrained
 from wsns.models.weights.files import LAYERS
 
-MODELS = ("gap1", "gap2", "gap3", "unet")
 CHANNELS = ("same", "neighbours")
 HEAD_SCALES = ("unit", "none")
 TITLES = {"gap1": "1-GAP", "gap2": "2-GAP", "gap3": "3-GAP", "unet": "U-Net"}
+"""What tables call each network."""
+MODELS = tuple(TITLES)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,12 +7,14 @@ all heads are concatenated, coarsest first, into one fully connected layer with 
 A head may have a constant by which its source is multiplied, see `wsns.models.head_scale`.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from wsns.errors import InputError
 from wsns.models.conv import Conv
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -20,8 +22,6 @@ HEAD_BLOCKS = (5, 4, 3)
 HEAD_FILTERS = 1024
 NODULE = 1
 LSE_SHARPNESS = 6.0
-POOLS = {"mean": "mean", "sum": "sum (Eq. 1)", "lse": "log-mean-exp"}
-"""Global poolings, and what a report calls them."""
 
 
 class Output(NamedTuple):
@@ -45,19 +45,50 @@ def max_pool(x: jax.Array) -> jax.Array:
     return x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
 
 
-def global_pool(x: jax.Array, pool: str) -> jax.Array:
-    """Pools (B, h, w, F) over all positions to (B, F).
+def pool_mean(x: jax.Array) -> jax.Array:
+    """Returns the mean over all positions: (B, h, w, F) to (B, F)."""
+    return x.mean(axis=(1, 2))
 
-    `sum` is Eq. 1 of the paper; `mean` differs from it by a constant. `lse` is log-mean-exp of the activations
-    times `LSE_SHARPNESS`, divided by it, between mean and maximum: a nodule of a few positions is not averaged
-    away, but Eq. 3 no longer holds.
+
+def pool_sum(x: jax.Array) -> jax.Array:
+    """Returns the sum over all positions: (B, h, w, F) to (B, F). It is Eq. 1; the mean differs by a constant."""
+    return x.sum(axis=(1, 2))
+
+
+def pool_lse(x: jax.Array) -> jax.Array:
+    """Returns the log-mean-exp over all positions: (B, h, w, F) to (B, F).
+
+    Of the activations times `LSE_SHARPNESS`, divided by it, between mean and maximum: a nodule of a few positions is
+    not averaged away, but Eq. 3 no longer holds.
     """
-    if pool == "mean":
-        return x.mean(axis=(1, 2))
-    if pool == "sum":
-        return x.sum(axis=(1, 2))
     positions = x.shape[1] * x.shape[2]
     return (jax.nn.logsumexp(LSE_SHARPNESS * x, axis=(1, 2)) - jnp.log(positions)) / LSE_SHARPNESS
+
+
+class Pool(NamedTuple):
+    """A global pooling: its function, (B, h, w, F) to (B, F), and what a report calls it."""
+
+    function: Callable[[jax.Array], jax.Array]
+    title: str
+
+
+POOLS: Mapping[str, Pool] = {
+    "mean": Pool(pool_mean, "mean"),
+    "sum": Pool(pool_sum, "sum (Eq. 1)"),
+    "lse": Pool(pool_lse, "log-mean-exp"),
+}
+"""By the words of `config.model.pool`."""
+
+
+def global_pool(x: jax.Array, pool: str) -> jax.Array:
+    """Pools (B, h, w, F) over all positions to (B, F), by one of `POOLS`.
+
+    Raises:
+        InputError: on any other `pool`.
+    """
+    if pool not in POOLS:
+        raise InputError(f"pool is {pool!r}: use one of {', '.join(POOLS)}")
+    return POOLS[pool].function(x)
 
 
 class VGG(nn.Module):
@@ -67,7 +98,7 @@ class VGG(nn.Module):
         gaps: 1, 2 or 3 heads.
         width: factor on the trunk's and heads' numbers of filters; 1 is VGG16.
         head_filters: filters of each head at width 1.
-        pool: global pooling.
+        pool: global pooling, one of `POOLS`.
         dtype: of the computation; parameters stay float32.
     """
 

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsns.evaluation.extended import Beyond
 from wsns.evaluation.froc import RATES, Froc
 from wsns.evaluation.roc import Curves
+from wsns.evaluation.secondary import Secondary
 from wsns.report.figures import WIDTH
 from wsns.report.plots import COLOURS, MARKERS
 from wsns.report.slice_view import own_style
@@ -17,7 +17,7 @@ LINES = dict(zip(COLOURS, ("solid", "dashed", "dotted", "dashdot"), strict=True)
 
 
 @own_style
-def curves(found: Beyond) -> Figure:
+def curves(found: Secondary) -> Figure:
     """Draws ROC and calibration on the test split, and FROC and calibration on whole scans if some were searched."""
     rows = 2 if found.whole else 1
     figure = Figure(figsize=(WIDTH, 4.6 * rows), layout="constrained")

@@ -1,7 +1,6 @@
 """What the page's columns and method names mean: one definition each, shown where a word first stands."""
 
-from wsns.evaluation.localisation import NEAR_MM
-from wsns.evaluation.surface_distance import TOLERANCE_MM
+from wsns.evaluation.subgroups import MEASURES
 from wsns.report import html
 
 MEANINGS = {
@@ -33,13 +32,7 @@ MEANINGS = {
     "Calibration error": "how far scores lie from the share of nodules among slices of that score, on average",
     "FROC": "free-response ROC: the share of nodules found against the false marks per scan, over all thresholds",
     "mark": "a connected result over neighbouring slices; it is false where it touches no nodule",
-    "peak": f"the map’s highest pixel within the closed hull of the lungs, where the method seeks; a hit lies within "
-    f"{NEAR_MM:g} mm of the nodule. By chance: the share of that hull within that distance",
-    "candidate": "an outline that was proposed in the scope; nested outlines are one object",
-    "HD95": "95th percentile of the distances from one outline to the other, of both directions the larger",
-    "Average distance": "mean of the distances of both directions",
-    "Surface Dice": f"share of both outlines that lies within {TOLERANCE_MM:g} mm of the other",
-    "Readers’ Dice": "of each reader’s own outline with the consensus that it is part of, mean",
+    **dict(measure.term for measure in MEASURES.values() if measure.term),
 }
 
 

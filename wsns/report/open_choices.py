@@ -24,7 +24,7 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
     return [
         ("HU window of the networks' input", f"{model.window[0]:g} to {model.window[1]:g} HU, {_channels(config)}"),
         ("Crop", f"one of {config.data.crop} × {config.data.crop} pixels per scan, centred on its lungs' box"),
-        ("Global pooling", POOLS[model.pool]),
+        ("Global pooling", POOLS[model.pool].title),
         ("First values of heads and classifier", _heads(model)),
         ("Scale of the heads' input", _head_scale(model)),
         ("NAM", {"difference": "weights of the nodule class minus those of the normal class, signed",
@@ -64,7 +64,7 @@ def choices(config: ConfigDict, accounting: Mapping[str, Any] | None = None) -> 
         ),
         ("Masking", {"parenchyma": "candidate grown by a pixel, filled with the median HU of the lung around it",
                      "floor": "filled with the window's floor", "mean": "filled with the slice's mean"}[segment.fill]),
-        ("Outline", OUTLINES[segment.outline]),
+        ("Outline", OUTLINES[segment.outline].title),
         ("Two nodules", "where the consensus has two, the two most prominent blobs, screened one by one"),
         *_unet(config),
         ("Reference", _reading(config.data) + _of_two(config.data, accounting or {})),

@@ -6,12 +6,10 @@ from typing import Any
 
 from wsns import paper
 from wsns.evaluation import table1_text
-from wsns.evaluation.extended import Beyond
 from wsns.evaluation.paired_differences import COMPARED
+from wsns.evaluation.secondary import Secondary
 from wsns.evaluation.table1 import Table
-from wsns.report import data_section as accounting
-from wsns.report import extended as beyond
-from wsns.report import false_alarms, html, table1
+from wsns.report import data_section, false_alarms, html, secondary_sections, table1
 from wsns.report.table1 import Learned
 
 PLACED = {"overview", "curves", "causes", "failures", "alarms"}
@@ -50,7 +48,7 @@ class ReportContent:
         splits: what went in, per split.
         start: what the trunk started from, as "shapes trunk, not ImageNet".
         split_fingerprint: of the patients' split.
-        beyond: what is measured beyond Table 1.
+        secondary: what is measured beyond Table 1.
         pictures: the figures, in order; those of `PLACED` stand with their sections, 'overview' on top.
         learned: what each network learned from.
         choices: (subject, what was chosen) where the paper is silent.
@@ -67,7 +65,7 @@ class ReportContent:
     splits: Sequence[SplitCount]
     start: str
     split_fingerprint: str
-    beyond: Beyond
+    secondary: Secondary
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
     learned: Sequence[Learned] = ()
     choices: Sequence[tuple[str, str]] = ()
@@ -94,7 +92,7 @@ def render(content: ReportContent) -> str:
 
 
 def _sections(content: ReportContent) -> list[str]:
-    table, found = content.table, content.beyond
+    table, found = content.table, content.secondary
     data = source_line(content.source, synthetic=content.synthetic)
     return [
         table1.section(table, data, content.learned),
@@ -103,17 +101,23 @@ def _sections(content: ReportContent) -> list[str]:
         html.section("Slices with two nodules", _two_nodules(table)),
         html.section("Labelling effort", _effort(table)),
         html.section(
-            "Slice classification", beyond.classification(table, found), _pictures(content, "curves")
+            "Slice classification",
+            secondary_sections.classification(table, found),
+            _pictures(content, "curves"),
         ),
-        html.section("Whole scans", beyond.whole_scans(found.whole)),
-        html.section("Where the maps look, and what there was to choose", beyond.localisation(found)),
-        html.section("Distances between outlines", beyond.surfaces(found)),
-        html.section("Which nodules", beyond.groups(table, found)),
-        html.section("Why results fail", beyond.causes(found), _pictures(content, "causes", "failures")),
+        html.section("Whole scans", secondary_sections.whole_scans(found.whole)),
+        html.section(
+            "Where the maps look, and what there was to choose", secondary_sections.localisation(found)
+        ),
+        html.section("Distances between outlines", secondary_sections.surfaces(found)),
+        html.section("Which nodules", secondary_sections.groups(table, found)),
+        html.section(
+            "Why results fail", secondary_sections.causes(found), _pictures(content, "causes", "failures")
+        ),
         html.section("False alarms", false_alarms.counts(table), _pictures(content, "alarms")),
         html.section("Figures", _pictures(content, *(n for n in content.pictures if n not in PLACED))),
         html.section("Chosen where the paper is silent", _choices(content.choices)),
-        accounting.section(content.accounting),
+        data_section.section(content.accounting),
         html.section(
             "Configuration and versions",
             html.folded("Configuration (config.json)", html.definitions(content.config)),

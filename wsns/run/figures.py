@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from wsns.errors import InputError
 from wsns.evaluation.cases import Case
-from wsns.evaluation.extended import Beyond
+from wsns.evaluation.secondary import Secondary
 from wsns.models.factory import TITLES
 from wsns.report import false_alarms, figures, plots, slice_view
 from wsns.report.curves import curves
@@ -69,7 +69,7 @@ CAPTIONS = {
 }
 
 
-def draw(run: Run, found: Beyond) -> dict[str, Picture]:
+def draw(run: Run, found: Secondary) -> dict[str, Picture]:
     """Writes a run's `figures/` and returns the same pictures for the report by name, each with its caption."""
     method = max(case.method for case in run.cases if case.method.endswith("fine"))
     pictures = {}
@@ -81,7 +81,7 @@ def draw(run: Run, found: Beyond) -> dict[str, Picture]:
     return pictures
 
 
-def _figures(run: Run, found: Beyond, method: str) -> dict[str, Figure]:
+def _figures(run: Run, found: Secondary, method: str) -> dict[str, Figure]:
     return {
         **_slices(run, method),
         "curves": curves(found),

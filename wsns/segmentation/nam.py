@@ -85,7 +85,7 @@ def nam(maps: Sequence[jax.Array], weights: jax.Array, size: int, pool: str = "m
         maps: see `scale_maps`, coarsest first.
         weights: see `scale_maps`.
         size: pixels along the edge of the result.
-        pool: the network's global pooling, 'mean', 'sum' or 'lse'.
+        pool: the network's global pooling; all but 'sum' have the map of 'mean'.
     """
     scales = scale_maps(maps, weights)
     upsampled = [jax.image.resize(scale, (scale.shape[0], size, size), "bilinear") for scale in scales]

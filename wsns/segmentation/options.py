@@ -39,7 +39,7 @@ class Options:
         max_candidates: per scope; beyond that the largest stay.
         fill: what a masked candidate is filled with: 'parenchyma', 'floor' or 'mean'.
         screening: of masked copies: 'incremental' (what each can change only) or 'full' (the whole network).
-        outline: which outline of the screened object: 'edge', 'compact' or 'eq4', see `outline.choose`.
+        outline: which outline of the screened object: 'edge', 'compact' or 'eq4', see `selection.choose`.
         batch: slices per call of a network: a matter of memory.
         copies: masked copies per call of the network; 0 takes what suits the device.
 

@@ -1,18 +1,14 @@
 """Which of a scope's candidates is the result: the object by Eq. 4, its outline by a second rule."""
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import numpy as np
 from scipy import ndimage
 
 from wsns.errors import InputError
 from wsns.ops.morphology import box, shrunk
 
-OUTLINES = {
-    "compact": "object by Eq. 4, of its nested outlines the most compact",
-    "edge": "object by Eq. 4, of its nested outlines that of the greatest product of agreement with the others (mean "
-    "Dice) and mean HU gradient along it",
-    "eq4": "the candidate of greatest change (Eq. 4)",
-}
-"""Rules for the result, and what a report says of them."""
 WINDOW = (-1000.0, 200.0)
 SIGMA = 1.0
 REACH = 4
@@ -65,6 +61,54 @@ def same_object(candidates: np.ndarray, index: int) -> np.ndarray:
     return 2 * common >= np.minimum(area, area[index])
 
 
+def most_compact(scores: np.ndarray, candidates: np.ndarray, edges: np.ndarray | None) -> int:
+    """Returns the most compact of the winning object's candidates (M, S, S), by index; arguments as `Outline` has."""
+    near, rivals = _rivals(scores, candidates)
+    return _best(near, rivals, np.array([compactness(near[r]) for r in rivals]))
+
+
+def steepest_agreed(scores: np.ndarray, candidates: np.ndarray, edges: np.ndarray | None) -> int:
+    """Returns that of the winning object's candidates (M, S, S) of the greatest `agreement` times edge, by index.
+
+    The arguments are those of every rule, see `Outline`.
+
+    Raises:
+        ValueError: without `edges`.
+    """
+    if edges is None:
+        raise ValueError("the outline 'edge' needs the candidates' edge gradients")
+    near, rivals = _rivals(scores, candidates)
+    return _best(near, rivals, agreement(near[rivals]) * edges[rivals])
+
+
+def winner(scores: np.ndarray, candidates: np.ndarray, edges: np.ndarray | None) -> int:
+    """Returns the candidate of the highest score (M,) by Eq. 4, by index; arguments as `Outline` has."""
+    return int(np.argmax(scores))
+
+
+class Outline(NamedTuple):
+    """A rule for the result.
+
+    `function(scores (M,) by Eq. 4, candidates (M, S, S) bool, edges (M,) as from `edge_gradients`, or None)` returns
+    the chosen one's index, M at least 1; `title` is what a report says of it.
+    """
+
+    function: Callable[[np.ndarray, np.ndarray, np.ndarray | None], int]
+    title: str
+
+
+OUTLINES: Mapping[str, Outline] = {
+    "compact": Outline(most_compact, "object by Eq. 4, of its nested outlines the most compact"),
+    "edge": Outline(
+        steepest_agreed,
+        "object by Eq. 4, of its nested outlines that of the greatest product of agreement with the others (mean "
+        "Dice) and mean HU gradient along it",
+    ),
+    "eq4": Outline(winner, "the candidate of greatest change (Eq. 4)"),
+}
+"""By the words of `config.segment.outline`."""
+
+
 def choose(
     scores: np.ndarray, candidates: np.ndarray, outline: str = "compact", edges: np.ndarray | None = None
 ) -> int | None:
@@ -74,7 +118,7 @@ def choose(
         scores: (M,) by Eq. 4.
         candidates: (M, S, S) bool.
         outline: of the candidates of the winning object the most 'compact', or 'edge': that of the greatest product
-            of `agreement` and `edge_gradients`; or 'eq4', the winner itself.
+            of `agreement` and `edge_gradients`; or 'eq4', the winner itself. See `OUTLINES`.
         edges: (M,) as from `edge_gradients`; 'edge' needs them.
 
     Returns:
@@ -86,24 +130,24 @@ def choose(
     """
     if outline not in OUTLINES:
         raise InputError(f"outline is {outline!r}: use one of {', '.join(OUTLINES)}")
-    if outline == "edge" and edges is None:
-        raise ValueError("the outline 'edge' needs the candidates' edge gradients")
     if not len(candidates):
         return None
-    winner = int(np.argmax(scores))
-    if outline == "eq4":
-        return winner
-    near = cut(candidates)
-    rivals = np.flatnonzero(same_object(near, winner))
-    if edges is not None and outline == "edge":
-        merit = agreement(near[rivals]) * edges[rivals]
-    else:
-        merit = np.array([compactness(near[r]) for r in rivals])
-    best = max(range(len(rivals)), key=lambda n: (merit[n], near[rivals[n]].sum()))
-    return int(rivals[best])
+    return OUTLINES[outline].function(scores, candidates, edges)
 
 
 def cut(candidates: np.ndarray) -> np.ndarray:
     """Returns candidates (M, S, S) cut to the box that holds them all."""
     rows, columns = box(np.any(candidates, axis=0))
     return candidates[:, rows, columns]
+
+
+def _rivals(scores: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the candidates, cut to what holds them, and which of them (indices) are of the winner's object."""
+    near = cut(candidates)
+    return near, np.flatnonzero(same_object(near, int(np.argmax(scores))))
+
+
+def _best(near: np.ndarray, rivals: np.ndarray, merit: np.ndarray) -> int:
+    """Returns the rival of the greatest merit, of equal ones the largest."""
+    best = max(range(len(rivals)), key=lambda n: (merit[n], near[rivals[n]].sum()))
+    return int(rivals[best])

@@ -9,9 +9,9 @@ from ml_collections import ConfigDict
 
 from wsns.data.records import loading as records
 from wsns.data.records.summary import is_synthetic
-from wsns.evaluation import extended_text, table1_text
+from wsns.evaluation import secondary_table, table1_text
 from wsns.evaluation.cases import Case, read_cases
-from wsns.evaluation.extended import Whole, beyond, whole_scans
+from wsns.evaluation.secondary import Whole, secondary, whole_scans
 from wsns.evaluation.table1 import Effort, table1
 from wsns.models.factory import TITLES
 from wsns.models.weights import start
@@ -94,11 +94,11 @@ def _write(
         workdir, config, records.load(workdir / "records", "test"), [case for case in cases if case.reachable]
     )
     table = table1(cases, effort=effort, **_settings(config))
-    found = beyond(cases, whole, **_settings(config))
+    found = secondary(cases, whole, **_settings(config))
     source = accounting["source"]
     synthetic = is_synthetic(accounting)
     table1_text.write_table(workdir, table, source=page.source_line(source, synthetic=synthetic))
-    files.write_rows(workdir / "measures.csv", extended_text.COLUMNS, extended_text.rows(table, found))
+    files.write_rows(workdir / "measures.csv", secondary_table.COLUMNS, secondary_table.rows(table, found))
     logs = {TITLES[name]: read_metrics(workdir / name) for name in config.models}
     content = ReportContent(
         table=table,
@@ -107,7 +107,7 @@ def _write(
         splits=count_splits(rows),
         start=start.load_trunk(config.model.start, config.model.weights).name,
         split_fingerprint=accounting["split_fingerprint"],
-        beyond=found,
+        secondary=found,
         pictures=figures.draw(run, found),
         learned=training_facts.learned(config, workdir),
         choices=open_choices.choices(config, accounting),

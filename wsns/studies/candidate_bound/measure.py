@@ -15,7 +15,10 @@ from wsns.studies.candidate_bound.schemes import Scheme, hulls_of, labels_of
 
 RULES = tuple(rule for rule in OUTLINES if rule != "eq4")
 FIGURES = ("best", "random", "largest", *RULES)
-"""Of a nodule's candidates the best; of those of the best one's object a random, the largest, each rule's."""
+"""Of a nodule's candidates the best; of those of the best one's object a random, the largest, each rule's.
+
+They are columns: no rule may have a name that another figure has.
+"""
 
 
 @dataclasses.dataclass(frozen=True)

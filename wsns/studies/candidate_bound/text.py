@@ -10,7 +10,7 @@ from wsns.studies.candidate_bound.table import READERS, Line
 
 NODULE = tuple("nodule" if field.name == "number" else field.name for field in dataclasses.fields(Nodule))
 COLUMNS = ("scheme", *NODULE, "candidates", "cut", *FIGURES)
-HEADS = ("best", "95 %", "less the first's", "≥ 0.5", "random", "largest", *RULES, "n", "95th", "cut")
+HEADS = ("best", "95 %", "less the first's", "≥ 0.5", *FIGURES[1:], "n", "95th", "cut")
 MANY_SCANS = 12
 
 

@@ -1,13 +1,13 @@
-"""What is measured beyond the paper, as one long table for spreadsheets, and in the words of the report."""
+"""What is measured beyond the paper's Table 1, as one long table: `measures.csv`."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 
 from wsns.evaluation.bootstrap import Estimate
-from wsns.evaluation.extended import Beyond, Whole
 from wsns.evaluation.froc import RATES
 from wsns.evaluation.paired_differences import Difference
 from wsns.evaluation.roc import Curves
+from wsns.evaluation.secondary import Secondary, Whole
 from wsns.evaluation.table1 import Classifier, Table
 
 COLUMNS = ("slices", "method", "group", "measure", "value", "low", "high")
@@ -15,19 +15,19 @@ TEST, WHOLE = "test split", "whole scans"
 """Where a figure is from: as many slices with a nodule as without, or every slice of a scan."""
 
 
-def rows(table: Table, beyond: Beyond) -> Iterator[dict[str, object]]:
+def rows(table: Table, secondary: Secondary) -> Iterator[dict[str, object]]:
     """Yields the rows of `measures.csv`, one figure each; one that is not defined is empty."""
     for pair in table.differences:
         yield from _difference(pair)
-    yield from _classifiers(TEST, table, beyond.classifiers)
-    for row in beyond.groups:
+    yield from _classifiers(TEST, table, secondary.classifiers)
+    for row in secondary.groups:
         for measure, found in {"slices": Estimate(row.n), **row.figures}.items():
             yield _row(TEST, row.method, row.group, measure, found)
-    for method, counts in beyond.causes.items():
+    for method, counts in secondary.causes.items():
         for cause, count in counts.items():
             yield _row(TEST, method, "all", f"slices: {cause}", Estimate(count))
-    if beyond.whole:
-        yield from _whole(beyond.whole)
+    if secondary.whole:
+        yield from _whole(secondary.whole)
 
 
 def of_classifier(model: Classifier, found: Curves) -> dict[str, Estimate]:

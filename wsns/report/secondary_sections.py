@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from wsns import paper
-from wsns.evaluation import extended_text
+from wsns.evaluation import secondary_table
 from wsns.evaluation.bootstrap import FEWEST, TOO_FEW
 from wsns.evaluation.cases import FINE
-from wsns.evaluation.extended import Beyond, Whole
-from wsns.evaluation.failure_modes import CAUSES, GOOD
+from wsns.evaluation.failure_modes import CAUSES
 from wsns.evaluation.froc import RATES
-from wsns.evaluation.localisation import NEAR_MM
 from wsns.evaluation.roc import Curves
-from wsns.evaluation.subgroups import GROUPS, GroupRow
-from wsns.evaluation.surface_distance import TOLERANCE_MM
+from wsns.evaluation.secondary import Secondary, Whole
+from wsns.evaluation.subgroups import GROUPS, MEASURES, GroupRow
 from wsns.evaluation.table1 import Table
 from wsns.evaluation.table1_text import with_interval
 from wsns.report import glossary, html
@@ -25,13 +23,17 @@ CLASSIFIER = {
     "Brier score": "Brier score",
     "calibration error": "Calibration error",
 }
+MAPS = ("peak_hit", "peak_chance", "existed", "right", "best_dice")
+SURFACES = ("hd95_mm", "assd_mm", "surface_dice")
+NODULES = ("tpr", "tp_dice", "reader_dice")
+"""Which of `MEASURES` are the columns of which table; their titles, decimals and terms are their own."""
 BELOW = (
     f"Below a figure its 95 % interval over patients and what is in them; fewer than {FEWEST} patients behind it are "
     f"{TOO_FEW}."
 )
 
 
-def classification(table: Table, found: Beyond) -> str:
+def classification(table: Table, found: Secondary) -> str:
     """Returns how the slice classifiers do on the test split."""
     if not table.classifiers:
         return ""
@@ -102,50 +104,49 @@ def _unreachable(nodules: int) -> str:
     return f" Left out: {nodules:,} {lie} wholly outside the crop."
 
 
-def localisation(found: Beyond) -> str:
+def localisation(found: Secondary) -> str:
     """Returns where the maps look, and whether the right candidate existed and was chosen."""
     rows = _groups(found, "all")
     weak = [rows[method] for method in FINE if method in rows]
     if not weak:
         return ""
-    names = ("peak_hit", "peak_chance", "existed", "right", "best_dice")
     return html.table(
         "Slices with one nodule; the last three columns only where it was searched. " + BELOW,
-        ("Method", f"Map's peak within {NEAR_MM:g} mm", "… by chance", f"A candidate of Dice ≥ {GOOD:g} existed",
-         "The right object was chosen", "Dice of the best candidate"),
-        [(row.method.split()[0], *_cells(row, names)) for row in weak],
-    ) + glossary.explain("peak", "candidate")  # fmt: skip
+        ("Method", *_titles(MAPS)),
+        [(row.method.split()[0], *_cells(row, MAPS)) for row in weak],
+    ) + _terms(MAPS)
 
 
-def surfaces(found: Beyond) -> str:
+def surfaces(found: Secondary) -> str:
     """Returns distances between outlines."""
     rows = _groups(found, "all").values()
     return html.table(
         "True positives among slices with one nodule: without an overlap there is no outline to measure from, so "
         f"misses count in no column. {BELOW}",
-        ("Method", "HD95, mm", "Average distance, mm", f"Surface Dice at {TOLERANCE_MM:g} mm"),
-        [(row.method, *_cells(row, ("hd95_mm", "assd_mm", "surface_dice"))) for row in rows],
-    ) + glossary.explain("HD95", "Average distance", "Surface Dice")
+        ("Method", *_titles(SURFACES)),
+        [(row.method, *_cells(row, SURFACES)) for row in rows],
+    ) + _terms(SURFACES)
 
 
-def groups(table: Table, found: Beyond) -> str:
+def groups(table: Table, found: Secondary) -> str:
     """Returns TPR and TP Dice by kind of nodule, for the fine results and the U-Net, each beside the method's FPR."""
     alarms = {row.method: _inline(with_interval(row.fpr, 2)) for row in table.rows}
     shown = [row for row in found.groups if row.method in (*FINE, "U-Net")]
     lines = []
     for row in sorted(shown, key=lambda row: list(GROUPS).index(row.group)):
-        tpr, dice, readers = map(_inline, _cells(row, ("tpr", "tp_dice", "reader_dice")))
-        lines.append((row.group, f"{row.n:,}", row.method, tpr, alarms[row.method], dice, readers))
+        tpr, *others = map(_inline, _cells(row, NODULES))
+        lines.append((row.group, f"{row.n:,}", row.method, tpr, alarms[row.method], *others))
+    title, *titles = _titles(NODULES)
     return html.table(
         "Slices with one nodule; FPR is that of all slices without one, which are of no kind. Texture: the median of "
         "the readers' scores, solid from 4 on. Size: diameter of the disc of the consensus' area in the slice. "
         "Readers: how many drew the nodule there. In brackets the 95 % interval.",
-        ("Nodules", "Slices", "Method", "TPR", "FPR", "TP Dice", "Readers’ Dice"),
+        ("Nodules", "Slices", "Method", title, "FPR", *titles),
         lines,
-    ) + glossary.explain("Readers’ Dice")
+    ) + _terms(NODULES)
 
 
-def causes(found: Beyond) -> str:
+def causes(found: Secondary) -> str:
     """Returns how many slices have each cause of failure, with what the causes mean."""
     methods = [method for method in (*FINE, "U-Net") if method in found.causes]
     if not methods:
@@ -163,19 +164,29 @@ def causes(found: Beyond) -> str:
 def _classifiers(table: Table, found: Mapping[str, Curves]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for model in table.classifiers:
-        figures = extended_text.of_classifier(model, found[model.model])
+        figures = secondary_table.of_classifier(model, found[model.model])
         figures["accuracy"] = figures["accuracy"].times(100)
         cells = [with_interval(figures[name], 1 if name == "accuracy" else 2) for name in CLASSIFIER]
         rows.append((model.model, *cells))
     return rows
 
 
-def _groups(found: Beyond, group: str) -> dict[str, GroupRow]:
+def _groups(found: Secondary, group: str) -> dict[str, GroupRow]:
     return {row.method: row for row in found.groups if row.group == group}
 
 
+def _titles(names: Sequence[str]) -> list[str]:
+    return [MEASURES[name].title for name in names]
+
+
 def _cells(row: GroupRow, names: Sequence[str]) -> list[tuple[str, str]]:
-    return [with_interval(row.figures[name], 1 if name.endswith("_mm") else 2) for name in names]
+    return [with_interval(row.figures[name], MEASURES[name].decimals) for name in names]
+
+
+def _terms(names: Sequence[str]) -> str:
+    """Returns the words that these measures bring along, each once."""
+    terms = [term for name in names if (term := MEASURES[name].term)]
+    return glossary.explain(*dict(terms))
 
 
 def _inline(cell: tuple[str, str]) -> str:

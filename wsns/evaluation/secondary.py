@@ -33,7 +33,7 @@ class Whole:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Beyond:
+class Secondary:
     """By model the classifiers' `Curves`, figures by group, by method how many slices have each cause, whole scans."""
 
     classifiers: Mapping[str, Curves]
@@ -42,9 +42,9 @@ class Beyond:
     whole: Whole | None
 
 
-def beyond(
+def secondary(
     cases: Sequence[Case], whole: Whole | None = None, *, threshold: float, draws: int = DRAWS, seed: int = 0
-) -> Beyond:
+) -> Secondary:
     """Measures the cases of the test split.
 
     Args:
@@ -58,7 +58,7 @@ def beyond(
         InputError: if there is no case, or the methods hold different slices.
     """
     drawn = draw(cases, threshold=threshold, draws=draws, seed=seed)
-    return Beyond(
+    return Secondary(
         classifiers=_classifiers(drawn),
         groups=group_rows(drawn),
         causes={method: count_causes(rows) for method, rows in drawn.cases.items()},

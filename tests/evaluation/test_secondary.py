@@ -7,11 +7,11 @@ import pytest
 from evaluation_cases import random_cases
 from sklearn.metrics import average_precision_score
 
-from wsns.evaluation import extended_text
-from wsns.evaluation.extended import beyond, whole_scans
+from wsns.evaluation import secondary_table
 from wsns.evaluation.failure_modes import CAUSES
 from wsns.evaluation.froc import Scan
 from wsns.evaluation.scan_marks import Mark
+from wsns.evaluation.secondary import secondary, whole_scans
 from wsns.evaluation.table1 import table1
 from wsns.runtime import workdir
 
@@ -27,7 +27,7 @@ def whole(cases=FINE, **settings):
 
 
 def test_every_slice_with_one_nodule_has_one_cause():
-    found = beyond(CASES, threshold=0.5, draws=20)
+    found = secondary(CASES, threshold=0.5, draws=20)
     ones = sum(case.nodules == 1 for case in CASES if case.method == "U-Net")
     assert set(found.causes) == {case.method for case in CASES}
     for counts in found.causes.values():
@@ -38,7 +38,7 @@ def test_every_slice_with_one_nodule_has_one_cause():
 
 
 def test_classifiers_are_those_of_all_slices():
-    found = beyond(CASES, threshold=0.5, draws=20)
+    found = secondary(CASES, threshold=0.5, draws=20)
     own = [case for case in CASES if case.method == "2-GAP fine"]
     expected = average_precision_score([case.label for case in own], [case.score for case in own])
     assert found.classifiers["2-GAP"].average_precision.value == pytest.approx(expected)
@@ -55,10 +55,10 @@ def test_whole_scans_count_slices_and_nodules():
 
 def test_measures_stand_in_one_table_with_their_intervals(tmp_path):
     table = table1(CASES, draws=20)
-    found = beyond(CASES, whole(), threshold=0.5, draws=20)
-    workdir.write_rows(tmp_path / "measures.csv", extended_text.COLUMNS, extended_text.rows(table, found))
+    found = secondary(CASES, whole(), threshold=0.5, draws=20)
+    workdir.write_rows(tmp_path / "measures.csv", secondary_table.COLUMNS, secondary_table.rows(table, found))
     rows = workdir.read_rows(tmp_path / "measures.csv")
-    keys = [tuple(row[name] for name in extended_text.COLUMNS[:4]) for row in rows]
+    keys = [tuple(row[name] for name in secondary_table.COLUMNS[:4]) for row in rows]
     assert len(set(keys)) == len(keys)
     at = dict(zip(keys, rows, strict=True))
     auc = at["test split", "1-GAP", "all", "auc"]
@@ -77,15 +77,15 @@ def test_measures_stand_in_one_table_with_their_intervals(tmp_path):
 def test_thin_data_gives_empty_fields():
     for cases in ([c for c in CASES if c.label == 0], [c for c in CASES if c.patient == "P0"]):
         table = table1(cases, draws=20)
-        rows = list(extended_text.rows(table, beyond(cases, threshold=0.5, draws=20)))
+        rows = list(secondary_table.rows(table, secondary(cases, threshold=0.5, draws=20)))
         text = io.StringIO()
-        csv.DictWriter(text, extended_text.COLUMNS).writerows(rows)
+        csv.DictWriter(text, secondary_table.COLUMNS).writerows(rows)
         assert "nan" not in text.getvalue()
 
 
 def test_a_method_less_on_some_slice_is_refused():
     with pytest.raises(Exception, match="different slices"):
-        beyond(CASES[1:], threshold=0.5)
+        secondary(CASES[1:], threshold=0.5)
 
 
 def test_groups_follow_the_columns():
@@ -95,7 +95,7 @@ def test_groups_follow_the_columns():
         else case
         for case in FINE
     ]
-    rows = {(row.method, row.group): row for row in beyond(known, threshold=0.5, draws=20).groups}
+    rows = {(row.method, row.group): row for row in secondary(known, threshold=0.5, draws=20).groups}
     solid, subsolid = rows["1-GAP fine", "solid"], rows["1-GAP fine", "subsolid"]
     assert solid.n + subsolid.n == rows["1-GAP fine", "all"].n
     assert solid.figures["peak_hit"].value == 1
