@@ -47,6 +47,15 @@ def real_scans() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def other_scans() -> pathlib.Path:
+    """The folder with four chest CTs of other makers beside the checkout."""
+    folder = ROOT.parent / "shared" / "ct"
+    if not folder.is_dir():
+        pytest.skip("no scans of other makers: ../shared/ct is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def imagenet_kernels() -> pathlib.Path:
     """The folder with real kernels of VGG16 beside the checkout."""
     folder = ROOT.parent / "shared" / "imagenet"

@@ -197,7 +197,7 @@ def test_pixel_data_missing(archive, scan):
         ({"ImageOrientationPatient": [-1, 0, 0, 0, -1, 0]}, ": turned in another way than the other slices"),
         ({"GantryDetectorTilt": 12.0}, ": taken with the gantry tilted by 12°"),
         ({"Rows": 4, "PixelData": bytes(64)}, ": 4 × 8 pixels, unlike the other slices"),
-        ({"PixelSpacing": [0.7, 0.8]}, ": pixels of 0.7 × 0.8 mm where the database has 0.7"),
+        ({"PixelSpacing": [0.7, 0.8]}, ": pixels of 0.7 × 0.8 mm, not 0.7"),
         ({"RescaleIntercept": None}, " has no rescale slope or no intercept, so its values are not in HU"),
     ],
     ids=["coronal", "oblique", "turned", "tilt", "size", "spacing", "rescale"],

