@@ -7,6 +7,7 @@ The scans are searched once, into WORKDIR/validation_scans/DETECT, a quarter of 
 
 import argparse
 import dataclasses
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -60,7 +61,10 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     methods: dict[str, dict[str, Any]] = {}
     for method in by_score[OLD]:
         found = {name: froc(by_score[name][method], draws=flags.draws, seed=0) for name in SCORES}
-        methods[method] = {name: _row(own, found[OLD]) for name, own in found.items()}
+        methods[method] = {
+            name: _row(own, found[OLD]) | {"least": least(by_score[name][method])}
+            for name, own in found.items()
+        }
     first = next(iter(by_score[OLD].values()))
     marks = [mark for scan in first for mark in scan.marks]
     return {
@@ -83,8 +87,8 @@ def run_config(workdir: pathlib.Path) -> ConfigDict:
     """
     if not (workdir / "cases.csv").is_file():
         raise InputError(f"{workdir} is no workdir of a finished run: name one (--workdir=runs/demo)")
-    config = ConfigDict(_tuples(files.read_json(workdir / "config.json")))
-    config.scans.score = config.scans.get("score", OLD)
+    config = settings.of_run(workdir)
+    config.scans.score, config.scans.smallest = OLD, 0.0
     return config
 
 
@@ -93,6 +97,13 @@ def read(parts: Sequence[pathlib.Path], score: str) -> dict[str, list[Scan]]:
     rows = [row for part in parts for row in files.read_rows(part / "scans.csv")]
     marks = [row | {"score": row[score]} for part in parts for row in files.read_rows(part / "marks.csv")]
     return scan_files.with_marks(rows, marks, sorted({row["method"] for row in marks}))
+
+
+def least(scans: Sequence[Scan]) -> list[float]:
+    """Returns for each of `RATES` the lowest score from which on no more false marks per scan remain."""
+    false = sorted((mark.score for scan in scans for mark in scan.marks if not mark.hits), reverse=True)
+    kept = [math.floor(rate * len(scans)) for rate in RATES]
+    return [math.nextafter(false[count], math.inf) if count < len(false) else -math.inf for count in kept]
 
 
 def show(result: Mapping[str, Any]) -> None:
@@ -111,6 +122,11 @@ def show(result: Mapping[str, Any]) -> None:
             mean = f"{row['mean']['value']:.2f} ({row['mean']['words']})"
             gain = f"{row['gain']['value']:+.2f} ({row['gain']['words']})" if name != OLD else ""
             print(f"{method:<14}{name:<13}{mean:<18}{gain:<26}" + "".join(f"{v:6.2f}" for v in row["at"]))
+    print("\nscore from which on so many false marks per scan remain (predict.least):\n")
+    print(f"{'method':<14}{'score':<13}" + "".join(f"{rate:>9g}" for rate in RATES))
+    for method, scores in result["methods"].items():
+        for name, row in scores.items():
+            print(f"{method:<14}{name:<13}" + "".join(f"{value:9.3g}" for value in row["least"]))
     print()
     for name, words in SCORES.items():
         print(f"{name}: {words}")
@@ -123,12 +139,6 @@ def _row(found: Froc, old: Froc) -> dict[str, Any]:
         "gain": dataclasses.asdict(gain) | {"words": interval(gain, 2, signed=True)},
         "at": [round(own.value, 4) for own in found.sensitivity],
     }
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _tuples(own) for name, own in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

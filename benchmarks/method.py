@@ -29,7 +29,6 @@ import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 from nodule_slices import nodule_slices
 from random_network import he_params
 
@@ -38,6 +37,7 @@ from wsns.data.records import loading as records
 from wsns.errors import InputError
 from wsns.models.preprocess import LUNG, prepare
 from wsns.models.vgg_gap import VGG
+from wsns.run import settings
 from wsns.run.networks import load_trained
 from wsns.runtime.background import ahead, threads
 from wsns.segmentation import residual_nam_windows
@@ -121,9 +121,9 @@ def of_run(flags: argparse.Namespace) -> Given:
     """
     if not (flags.workdir / "records" / "accounting.json").is_file():
         raise InputError(f"{flags.workdir} is no workdir of a finished run: name one (--workdir=runs/demo)")
-    config = ConfigDict(json.loads((flags.workdir / "config.json").read_text()))
+    config = settings.of_run(flags.workdir)
     config.models = [name for name in config.models if name != "unet"]
-    options = dataclasses.replace(Options(**_tuples(config.segment.to_dict())), detect=0.0)
+    options = dataclasses.replace(Options(**config.segment.to_dict()), detect=0.0)
     networks, screen = weak_networks(config, load_trained(config, flags.workdir), options)
     found = records.load(flags.workdir / "records", "test")
     positive = np.flatnonzero(found.label)
@@ -163,10 +163,6 @@ def untrained(flags: argparse.Namespace) -> Given:
 def classify(read: ReadFunction, params: Any, hu: jax.Array) -> jax.Array:
     """Returns the probabilities only, so that the compiler leaves the rest of the reading out."""
     return read(params, hu).probability
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def one_by_one(

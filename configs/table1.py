@@ -209,6 +209,8 @@ def get_config() -> ConfigDict:
     # Score of a mark: 'probability' of its slice, 'change' of the 1-GAP map without it (times that probability), maxima
     # of the 'maps' in it, or HU gradient along its 'edge' (times the finest map).
     scans.score = "probability"
+    # Smallest mark: mm, of the diameter of a ball of its volume.
+    scans.smallest = 0.0
 
     # The task 'tune': for each field of 'segment', values to try besides its own.
     config.tune = tune = ConfigDict()

@@ -5,6 +5,7 @@ import pytest
 
 from wsns.evaluation.froc import RATES, Scan, froc
 from wsns.evaluation.scan_marks import Mark, find_marks
+from wsns.segmentation.nodules import Nodules
 
 
 def mark(score, *hits):
@@ -68,25 +69,19 @@ def test_without_marks_or_without_nodules():
     assert np.isnan(nobody.mean.value)
 
 
-def test_marks_join_over_slices_that_follow_each_other():
-    results, nodules = np.zeros((5, 8, 8), bool), np.zeros((5, 8, 8), int)
-    results[0, 1:3, 1:3] = results[1, 3, 3] = True
-    results[1, 6, 6] = results[2, 6, 6] = True
-    results[3, 6, 6] = True
-    nodules[0, 0:2, 0:2], nodules[1, 3, 3] = 4, 7
-    scores = {
-        "probability": np.array([0.6, 0.8, 0.9, 0.7, 0.1]),
-        "maps": np.array([5.0, 4.0, -1.0, -3.0, -np.inf]),
-    }
-    z, index = np.arange(5) * 2.5, np.array([10, 11, 13, 14, 15])
-    assert list(find_marks(results, scores, "maps", nodules, index, z, 0.5)) == [
-        Mark(5.0, 2.5, 2, 1.25, (4, 7), {"probability": 0.8, "maps": 5.0}),
-        Mark(4.0, 2.5, 1, 0.25, (), {"probability": 0.8, "maps": 4.0}),
-        Mark(-1.0, 5.0, 2, 0.5, (), {"probability": 0.9, "maps": -1.0}),
+def test_marks_are_nodules_set_beside_those_of_the_readers():
+    labels, nodules = np.zeros((6, 8, 8), np.uint16), np.zeros((6, 8, 8), int)
+    labels[0, 1:3, 1:3] = labels[1, 3, 3] = 1
+    labels[1:5, 6, 6] = 2
+    nodules[0, 0:2, 0:2], nodules[1, 3, 3], nodules[5, 0, 0] = 4, 7, 9
+    found = Nodules(labels, ({"probability": 0.8, "maps": 5.0}, {"probability": 0.9, "maps": -1.0}))
+    z = np.arange(6) * 2.5
+    assert find_marks(found, "maps", nodules, z, 0.5) == [
+        Mark(5.0, 0.0, 2, 1.25, (4, 7), {"probability": 0.8, "maps": 5.0}),
+        Mark(-1.0, 2.5, 4, 1.0, (), {"probability": 0.9, "maps": -1.0}),
     ]
-    by_slice = find_marks(results, scores, "probability", nodules, index, z, 0.5)
-    assert [mark.score for mark in by_slice] == [0.8, 0.8, 0.9]
-    assert not list(find_marks(results & False, scores, "maps", nodules, np.arange(5), z, 0.5))
+    assert [mark.score for mark in find_marks(found, "probability", nodules, z, 0.5)] == [0.8, 0.9]
+    assert not find_marks(Nodules(labels * 0, ()), "maps", nodules, z, 0.5)
 
 
 def test_intervals_draw_nodules_and_false_marks_within_patients():

@@ -71,6 +71,21 @@ def test_marks_keep_every_score_and_rank_by_the_one_of_the_config(testing_run):
     assert len({row["maps"] for row in marks}) > len({row["probability"] for row in marks}) * 0.9
 
 
+def test_marks_keep_their_masks(testing_run):
+    (path,) = (testing_run.workdir / "scans").glob("*/marks.npz")
+    rows = files.read_rows(path.parent / "marks.csv")
+    with np.load(path) as held:
+        for method in FINE:
+            own = [row for row in rows if row["method"] == method]
+            labels = held[method]
+            assert labels.max() == len(own)
+            areas = np.bincount(labels.ravel(), minlength=len(own) + 1)[1:] * float(held["spacing"]) ** 2
+            np.testing.assert_allclose(areas, [float(row["area_mm2"]) for row in own])
+            slices = [int(np.count_nonzero((labels == n).any(axis=(1, 2)))) for n in range(1, len(own) + 1)]
+            assert slices == [int(row["slices"]) for row in own]
+        assert held["z"].shape == held[FINE[0]].shape[:1]
+
+
 def test_slices_of_the_test_split_give_the_same_in_whole_scans(testing_run):
     whole = {(c.z, c.method): c for c in scan_files.read(testing_run.workdir / "scans")[0]}
     shared = [

@@ -1,12 +1,12 @@
-"""Marks: what the method points at in a scan, results of neighbouring slices joined, and which nodules they hit."""
+"""Marks: what the method points at in a scan, results of its slices joined in 3-D, and which nodules they hit."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
 
-AROUND = np.ones((3, 3, 3), bool)
+from wsns.segmentation.nodules import Nodules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Mark:
     """One connected result in a scan.
 
     `scores`: by each of `wsns.evaluation.mark_scores.SCORES`, the highest of its slices; `score`: the one of them that
-    ranks; `z`: mm, of its slice of highest probability; `slices`: how many; `area_mm2`: summed over them; `hits`: the
-    scan's numbers of the nodules that it overlaps.
+    ranks; `z`: mm, of its largest slice; `slices`: how many; `area_mm2`: summed over them; `hits`: the scan's numbers
+    of the nodules that it overlaps.
     """
 
     score: float
@@ -27,38 +27,31 @@ class Mark:
 
 
 def find_marks(
-    results: np.ndarray,
-    scores: Mapping[str, np.ndarray],
-    ranks: str,
-    nodules: np.ndarray,
-    index: np.ndarray,
-    z: np.ndarray,
-    spacing: float,
-) -> Iterator[Mark]:
-    """Joins a scan's results, pixel to pixel (26 neighbours), over slices that follow each other.
+    found: Nodules, ranks: str, nodules: np.ndarray, z: Sequence[float] | np.ndarray, spacing: float
+) -> list[Mark]:
+    """Sets what was found in a scan beside its nodules.
 
     Args:
-        results: (N, S, S) bool, empty where nothing was found.
-        scores: (N,) by name, of each slice's result; not looked at where it is empty.
+        found: in the scan, see `wsns.segmentation.nodules.join`; labels (Z, S, S).
         ranks: which of the scores ranks.
-        nodules: (N, S, S) int, the scan's number of the nodule at each pixel, 0 for none.
-        index: (N,) int, ascending: which slice of the scan each is; where one is missing, marks end.
-        z: (N,) mm.
+        nodules: (Z, S, S) int, the scan's number of the nodule at each pixel, 0 for none.
+        z: (Z,) mm.
         spacing: mm per pixel.
     """
-    runs = np.split(np.arange(len(index)), np.flatnonzero(np.diff(index) > 1) + 1)
-    for run in runs:
-        parts, _ = ndimage.label(results[run], AROUND)
-        for number, box in enumerate(ndimage.find_objects(parts), start=1):
-            inside = parts[box] == number
-            depth = run[box[0]]
-            best = depth[int(np.argmax(scores["probability"][depth]))]
-            hits = np.unique(nodules[depth][:, box[1], box[2]][inside])
-            yield Mark(
-                float(scores[ranks][depth].max()),
-                float(z[best]),
-                len(depth),
-                float(inside.sum() * spacing**2),
+    marks = []
+    boxes = ndimage.find_objects(found.labels)
+    for number, (box, scores) in enumerate(zip(boxes, found.scores, strict=True), start=1):
+        inside = found.labels[box] == number
+        areas = inside.sum(axis=(1, 2))
+        hits = np.unique(nodules[box][inside])
+        marks.append(
+            Mark(
+                scores[ranks],
+                float(z[box[0].start + int(areas.argmax())]),
+                int(np.count_nonzero(areas)),
+                float(areas.sum() * spacing**2),
                 tuple(int(hit) for hit in hits if hit),
-                {name: float(own[depth].max()) for name, own in scores.items()},
+                scores,
             )
+        )
+    return marks

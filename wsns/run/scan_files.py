@@ -1,4 +1,8 @@
-"""`scans/` of a run: the marks in whole scans, as rows of `marks.csv` and `scans.csv`."""
+"""`scans/` of a run: the marks in whole scans, as rows of `marks.csv` and `scans.csv`.
+
+Each scan's folder also holds `marks.npz`: by method the marks as labels (Z, S, S) uint16, numbered as the rows of
+`marks.csv` from 1, with `first_slice`, the crop's `origin` (row, column), `z` (Z,) in mm and `spacing` in mm.
+"""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -11,6 +15,7 @@ from wsns.evaluation.scan_marks import Mark
 from wsns.runtime import workdir as files
 
 MARKS = ("patient", "series", "method", "score", "z", "slices", "area_mm2", "hits", *SCORES)
+MASKS = "marks.npz"
 SCANS = ("patient", "series", "slices", "left_out", "nodules", "unreachable")
 
 

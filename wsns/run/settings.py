@@ -1,12 +1,15 @@
 """The method's thresholds and what is to be tried in their place, checked before anything else is done."""
 
 import dataclasses
+import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from wsns.errors import InputError
 from wsns.evaluation.mark_scores import SCORES
+from wsns.runtime import workdir as files
 from wsns.segmentation.options import Options
 
 MEMORY = ("batch", "copies")
@@ -14,6 +17,26 @@ MEMORY = ("batch", "copies")
 
 NOT_TUNED = (*MEMORY, "screening", "detect")
 """Fields that change no outline, and the one that is the classifier's."""
+
+
+def of_run(workdir: pathlib.Path) -> ConfigDict:
+    """Returns the config of a run's folder.
+
+    Raises:
+        InputError: if it isn't there, or damaged.
+    """
+    return from_json(files.read_json(workdir / "config.json"))
+
+
+def from_json(fields: Mapping[str, Any]) -> ConfigDict:
+    """Returns a config of what JSON made of it: its tuples are tuples again."""
+    return ConfigDict({name: _as_it_was(value) for name, value in fields.items()})
+
+
+def _as_it_was(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_it_was(own) for name, own in value.items()}
+    return tuple(map(_as_it_was, value)) if isinstance(value, list) else value
 
 
 def result_fields(config: ConfigDict) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Whole scans through the method: every slice in which the readers agree whether there is a nodule."""
 
 import dataclasses
-import functools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,15 @@ from wsns.data.records.workers import read_whole
 from wsns.errors import InputError
 from wsns.evaluation.case_rows import weak_cases
 from wsns.evaluation.cases import Case, write_cases
-from wsns.evaluation.mark_scores import SCORES, result_scores
+from wsns.evaluation.mark_scores import result_scores
 from wsns.evaluation.scan_marks import Mark, find_marks
 from wsns.run.networks import load_trained
-from wsns.run.scan_files import MARKS, SCANS
+from wsns.run.scan_files import MARKS, MASKS, SCANS
 from wsns.runtime import progress
 from wsns.runtime import workdir as files
 from wsns.runtime.background import ahead, threads
 from wsns.segmentation.networks import method_input, weak_networks
+from wsns.segmentation.nodules import Piece, join
 from wsns.segmentation.options import Options
 from wsns.segmentation.pipeline import segment_slices
 from wsns.segmentation.results import SliceResult
@@ -102,23 +102,33 @@ def _write(
 ) -> None:
     """Writes one scan's cases, marks and counts to a folder that appears when it is complete."""
     cases: list[Case] = []
-    masks: dict[int, list[np.ndarray]] = {}
-    scores: dict[int, list[dict[str, float]]] = {}
+    pieces: dict[int, list[Piece]] = {}
+    first = int(slices.slice_index[0])
     for n, result in enumerate(results):
         cases += weak_cases(slices, n, result, "fine", options, config.segment.detect)
         for gaps in result.probabilities:
-            masks.setdefault(gaps, []).append(result.fine(gaps))
-            scores.setdefault(gaps, []).append(result_scores(result, gaps))
-    numbers = np.stack([np.append(0, own)[image] for own, image in zip(slices.cluster, slices.nodules)])
-    find = functools.partial(
-        find_marks, ranks=config.scans.score, nodules=numbers, index=slices.slice_index, z=slices.z,
-        spacing=float(slices.spacing[0]),
-    )  # fmt: skip
+            own = pieces.setdefault(gaps, [])
+            if scores := result_scores(result, gaps):
+                own.append(Piece(int(slices.slice_index[n]) - first, (0, 0), result.fine(gaps), scores))
+    # Where a slice was left out, nothing was found; what was found on both sides of one is bridged.
+    depth = int(slices.slice_index[-1]) - first + 1
+    numbers = np.zeros((depth, *slices.nodules.shape[1:]), np.uint8)
+    z = np.interp(np.arange(depth), slices.slice_index - first, slices.z)
+    for own, image, k in zip(slices.cluster, slices.nodules, slices.slice_index):
+        numbers[k - first] = np.append(0, own)[image]
+    spacing = float(slices.spacing[0])
+    joined = {
+        gaps: join(
+            own, numbers.shape, ranks=config.scans.score, step=float(slices.thickness[0]), pixel=spacing,
+            smallest=config.scans.smallest,
+        )
+        for gaps, own in sorted(pieces.items())
+    }  # fmt: skip
     name = {"patient": scan.patient, "series": scan.series}
     rows = [
         name | {"method": f"{gaps}-GAP fine"} | _mark_row(mark)
-        for gaps, own in sorted(masks.items())
-        for mark in find(np.stack(own), _stacked(scores[gaps]))
+        for gaps, found in joined.items()
+        for mark in find_marks(found, config.scans.score, numbers, z, spacing)
     ]
     nodules = sorted({int(number) for number in np.unique(numbers) if number})
     drawn = {int(number) for number in slices.cluster.ravel() if number}
@@ -132,11 +142,14 @@ def _write(
         write_cases(partial / "cases.csv", cases)
         files.write_rows(partial / "marks.csv", MARKS, rows)
         files.write_rows(partial / "scans.csv", SCANS, [name | fact])
-
-
-def _stacked(scores: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
-    """Returns slices' scores by name (N,), minus infinity where nothing was found."""
-    return {name: np.array([own.get(name, -np.inf) for own in scores]) for name in SCORES}
+        kept = {f"{gaps}-GAP fine": found.labels for gaps, found in joined.items()}
+        places: dict[str, Any] = {
+            "first_slice": first,
+            "origin": slices.origin[0],
+            "z": z,
+            "spacing": spacing,
+        }
+        np.savez_compressed(partial / MASKS, **{**kept, **places})
 
 
 def _mark_row(mark: Mark) -> dict[str, Any]:
