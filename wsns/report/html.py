@@ -1,38 +1,79 @@
 """Pieces of a page: every text is escaped here, and nothing else of the project writes a tag."""
 
 import base64
+import hashlib
 import html
 import importlib.resources
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 PAPERS = "the paper’s"
+VOID = frozenset({"img", "input"})
+
+
+class Markup(str):
+    """HTML that is written already: `text` leaves it as it is."""
+
+    __slots__ = ()
 
 
 def text(value: Any) -> str:
     """Returns a value as escaped text."""
-    return html.escape(str(value))
+    return value if isinstance(value, Markup) else html.escape(str(value))
 
 
-def page(title: str, body: str, *, style: str = "", pictures: str = "data:") -> str:
-    """Returns a whole page whose policy forbids all but styles and pictures of its own.
+def element(name: str, *content: Any, **attributes: Any) -> Markup:
+    """Returns an element; what of its content isn't `Markup` is escaped.
+
+    Args:
+        name: of the tag.
+        content: in order.
+        attributes: '_' stands for '-', and is left out at the end, as in `class_`; None and False leave an attribute
+            out, True gives it no value.
+    """
+    given = ""
+    for key, value in attributes.items():
+        if value is not None and value is not False:
+            given += f" {key.rstrip('_').replace('_', '-')}"
+            given += "" if value is True else f'="{text(value)}"'
+    end = "" if name in VOID else f"{''.join(text(part) for part in content)}</{name}>"
+    return Markup(f"<{name}{given}>{end}")
+
+
+def page(title: str, body: str, *, style: str = "", pictures: str = "data:", script: str = "") -> str:
+    """Returns a whole page whose policy forbids all but styles and pictures of its own, and the script it is given.
 
     Args:
         title: of the page.
         body: its content, in HTML.
         style: rules on top of those that all pages share.
         pictures: where they may come from, as Content-Security-Policy puts it; only embedded ones by default.
+        script: what runs once the page is there; the policy knows it by its hash, and no other script runs.
     """
     style = (importlib.resources.files("wsns.report") / "report.css").read_text(encoding="utf-8") + style
     policy = f"default-src 'none'; img-src {pictures}; style-src 'unsafe-inline'"
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        script = f"<script>{script}</script>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{text(title)}</title>\n<style>\n{style}</style>\n'
-        f"</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        f"</head>\n<body>\n<main>\n{body}\n</main>\n{script}</body>\n</html>\n"
     )
+
+
+def data(name: str, value: Any) -> Markup:
+    """Returns a block of JSON that a page's script reads by its name; no text in it can end the block."""
+    words = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    # Only inside of JSON's strings can these stand, where the escape means the same.
+    for character in "<>&":
+        words = words.replace(character, f"\\u{ord(character):04x}")
+    return Markup(f'<script type="application/json" id="{text(name)}">{words}</script>')
 
 
 def section(heading: str, *parts: str) -> str:
@@ -144,4 +185,6 @@ def _name(heading: str) -> str:
 
 
 def _long(value: Any) -> str:
-    return ' class="long"' if len(str(value)) > 40 else ""
+    """Returns the class of a text that must be broken into lines."""
+    words = re.sub("<[^>]*>", "", value) if isinstance(value, Markup) else str(value)
+    return ' class="long"' if len(words) > 40 else ""
