@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/installed
 	$(BIN)/python main.py --config=configs/demo.py --workdir=runs/demo $(if $(REAL),--config.real="$(REAL)")
+	$(BIN)/python main.py --config=configs/predict.py --workdir=runs/demo/own_ct --config.predict.input=twin \
+		--config.predict.run=runs/demo
 
 test: $(VENV)/installed-dev lint
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

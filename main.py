@@ -40,6 +40,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"error: unknown argument {argv[1]!r}: fields are set as --config.FIELD=VALUE")
     logging.set_verbosity(logging.ERROR)
     file = config_flags.get_config_filename(flags.FLAGS["config"])
+    workdir = pathlib.Path(_WORKDIR.value or "runs")
     try:
         config, name = _CONFIG.value, pathlib.Path(file).stem
         check_fields(config, config_file.load(file, _CONFIGS))
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> None:
         if error.errno not in OF_THE_DISK:
             raise
         sys.exit(
-            f"error: {error.filename or 'a file'}: {error.strerror}; what is done is kept, and the same command goes on"
+            f"error: {error.filename or workdir}: {error.strerror}; what is done is kept, and the same command goes on"
         )
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on from here", file=sys.stderr)

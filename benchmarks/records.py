@@ -22,9 +22,8 @@ from typing import Any
 
 import harness
 import SimpleITK as sitk
-import twin_archive
 
-from wsns.data.lidc.annotations import cluster
+from wsns.data.lidc.annotations import cluster, load_scans
 from wsns.data.lidc.consensus import consensus
 from wsns.data.lungs.masks import segment
 from wsns.data.records.extract import scan_records
@@ -32,6 +31,7 @@ from wsns.data.records.loading import stream
 from wsns.data.records.plan import Options, Plan, make_plan
 from wsns.data.records.scan_store import Store
 from wsns.data.records.split import SPLITS
+from wsns.data.synthetic import archive
 from wsns.run.records_folder import write_all
 from wsns.runtime.processes import cores
 from wsns.training import batching
@@ -58,12 +58,19 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         room = pathlib.Path(name)
         scans = 2 if flags.quick else 0
-        folder = flags.manual_dir or twin_archive.write(room / "archive", scans or TWIN_SCANS)
+        folder = flags.manual_dir or _twin(room / "archive", scans or TWIN_SCANS)
         return {
             "source": "LIDC-IDRI" if flags.manual_dir else "LIDC twin as DICOM",
             **measure(folder, scans, flags.workers, room),
             **harness.machine(*PACKAGES),
         }
+
+
+def _twin(folder: pathlib.Path, number: int) -> str:
+    """Writes the first scans of 2.5 mm that have annotations as DICOM; returns the folder."""
+    usable = [scan for scan in load_scans().values() if scan.thickness == 2.5 and scan.annotations]
+    archive.write(folder, usable[:number])
+    return str(folder)
 
 
 def measure(folder: str, max_scans: int, workers: int, room: pathlib.Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import render
 FOLDER = conftest.ROOT / "notebooks"
 PAGES = FOLDER.parent / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-ALLOWED = {"wsns", "numpy", "matplotlib", "os", "pathlib"}
+ALLOWED = {"wsns", "numpy", "matplotlib", "SimpleITK", "os", "pathlib"}
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -32,8 +32,8 @@ def parsed(cell):
     return ast.parse("\n".join(line for line in cell.source.splitlines() if not line.startswith("%")))
 
 
-def test_there_are_four():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
+def test_there_are_five():
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
 
 
 @each

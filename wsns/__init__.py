@@ -7,7 +7,11 @@ in a shell. Where the work is done (JAX_PLATFORMS, CUDA_VISIBLE_DEVICES) stays t
 import importlib.metadata
 import os
 import sys
+from typing import Any
 
+from wsns.errors import InputError
+
+__all__ = ("VERSION", "InputError", "predict")
 VERSION = "0.1.0"
 SETTINGS = {
     "jax_enable_x64": False,
@@ -17,6 +21,15 @@ SETTINGS = {
     "jax_disable_jit": False,
 }
 """JAX's settings that would change numbers, or break the code, all at their defaults."""
+
+
+def __getattr__(name: str) -> Any:
+    """Finds `predict` when it is asked for: it brings everything else with it."""
+    if name == "predict":
+        from wsns.prediction.api import predict
+
+        return predict
+    raise AttributeError(f"module 'wsns' has no attribute {name!r}")
 
 
 def _keep_jax_settings() -> None:

@@ -15,7 +15,7 @@ from wsns.studies.comparison import ablations
 from wsns.studies.comparison import task as comparison
 from wsns.studies.grid_search.task import grid
 from wsns.studies.threshold_search.task import tune
-from wsns.tasks import plan, preparation, pretrain, train, weights
+from wsns.tasks import plan, preparation, pretrain, release, train, weights
 from wsns.tasks.evaluate import evaluate
 from wsns.tasks.scans import scans
 from wsns.tasks.segment import segment
@@ -44,6 +44,12 @@ def _accounting(config: ConfigDict, workdir: pathlib.Path) -> None:
     from wsns.studies.label_counts.task import account
 
     account(config, workdir)
+
+
+def _predict(config: ConfigDict, workdir: pathlib.Path) -> None:
+    from wsns.tasks.predict import predict
+
+    predict(config, workdir)
 
 
 def _transfer(config: ConfigDict, workdir: pathlib.Path) -> None:
@@ -75,19 +81,21 @@ ALONE: dict[str, TaskFunction] = {
     "weights": weights.weights,
     "pretrain": pretrain.pretrain,
     "compare": comparison.compare,
+    "predict": _predict,
+    "release": release.release,
     "transfer": _transfer,
     "twin_check": _twin_check,
     "plan": plan.plan,
 }
 """Tasks that stand on no other step."""
 TASKS = (*STEPS, *ALONE)
-NO_NETWORK = ("records", "accounting", "weights", "bound", "compare", "twin_check")
+NO_NETWORK = ("records", "accounting", "weights", "bound", "compare", "release", "twin_check")
 """Tasks that need no device."""
-OWN_FIELDS = ("compare", "twin_check")
+OWN_FIELDS = ("compare", "predict", "release", "twin_check")
 """Tasks whose configs have sections of their own in place of a run's."""
 TOGETHER = ("train", "grid")
 """Steps that several processes do as one."""
-UNDESCRIBED = ("compare", "plan")
+UNDESCRIBED = ("compare", "plan", "predict", "release")
 """Tasks that may write into another run's folder, whose own `config.json` stays."""
 
 
@@ -201,6 +209,12 @@ def _check_bound(config: ConfigDict) -> None:
     task.check(config)
 
 
+def _check_predict(config: ConfigDict) -> None:
+    from wsns.tasks import predict
+
+    predict.check(config)
+
+
 def _check_transfer(config: ConfigDict) -> None:
     from wsns.studies.synthetic_to_real import task
 
@@ -228,6 +242,8 @@ CHECKS: dict[str, Sequence[Callable[[ConfigDict], None]]] = {
     "pretrain": (_check_networks, pretrain.check),
     "bound": (_check_bound,),
     "compare": (comparison.check,),
+    "predict": (_check_predict,),
+    "release": (release.check,),
     "transfer": (*METHOD, _check_transfer),
     "twin_check": (_check_twin,),
     "plan": (plan.check,),

@@ -65,15 +65,21 @@ class Network:
         return merged
 
 
-def build(config: ConfigDict, name: str) -> Network:
+def build(config: ConfigDict, name: str, trained: Preprocessing | None = None) -> Network:
     """Returns the network `name` ('gap1', 'gap2', 'gap3' or 'unet') of a config.
+
+    Args:
+        config: of a run.
+        name: which.
+        trained: the preprocessing of a weakly supervised network that is trained already: it needs no start.
 
     Raises:
         InputError: for another name or for impossible settings.
     """
     model = config.model
     _check(config, name)
-    dtype = jnp.dtype(model.dtype)
+    if trained and name != "unet":
+        return Network(_vgg(config, name), _prepare(config, trained), None)
     if name == "unet" and config.unet.encoder == "unet":
         return Network(_unet(config), _prepare(config, LUNG), None)
     trunk = pretrained.load_trunk(model.start, model.weights)
@@ -86,10 +92,16 @@ def build(config: ConfigDict, name: str) -> Network:
         )
     if name == "unet":
         return Network(_unet(config), _prepare(config, trunk.preprocessing), trunk)
-    vgg = VGG(
-        gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool, dtype=dtype
-    )
+    vgg = _vgg(config, name)
     return Network(vgg, _prepare(config, trunk.preprocessing), trunk, _head_rms(config, trunk, vgg.gaps))
+
+
+def _vgg(config: ConfigDict, name: str) -> VGG:
+    model = config.model
+    return VGG(
+        gaps=int(name[-1]), width=model.width, head_filters=model.head_filters, pool=model.pool,
+        dtype=jnp.dtype(model.dtype),
+    )  # fmt: skip
 
 
 def _unet(config: ConfigDict) -> UNet:

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from wsns.errors import InputError
 from wsns.runtime import config_fields
 
-PATHS = ("real", "data.manual_dir", "model.weights")
+PATHS = ("real", "data.manual_dir", "model.weights", "predict.input", "predict.run")
 """Fields that name a file or folder."""
 CONFIGS = pathlib.Path("configs")
 

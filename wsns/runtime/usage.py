@@ -15,6 +15,10 @@ EXAMPLES = (
         "python main.py --config=configs/table1.py --config.data.manual_dir=ARCHIVE",
     ),
     (
+        "nodules in your own CT, opened in a viewer",
+        "python main.py --config=configs/predict.py --config.predict.input=PATH",
+    ),
+    (
         "what that would take here, before anything is done",
         "python main.py --config=configs/table1.py --config.data.manual_dir=ARCHIVE --config.task=plan",
     ),
