@@ -1,6 +1,5 @@
 """`wsns.predict`: nodules in a chest CT, from Python."""
 
-import functools
 import os
 from collections.abc import Collection
 from typing import Any
@@ -13,7 +12,7 @@ from wsns.data.images.files import itk_image
 from wsns.errors import InputError
 from wsns.prediction import inputs, networks
 from wsns.prediction.scan import Prediction
-from wsns.prediction.search import Choice, Search, searcher
+from wsns.prediction.search import Choice, searcher
 from wsns.runtime.background import ahead, threads
 
 DEFAULTS: dict[str, Any] = {"detect": 0.3, "score": "change", "least": 10.8, "smallest": 3.0, "gaps": 0}
@@ -54,14 +53,8 @@ def predict(
         raise TypeError(f"predict() has no argument {unknown[0]!r}; there are {', '.join(DEFAULTS)}")
     inputs.check(allow)
     with threads() as each:
-        search = _searcher("" if run is None else os.fspath(run), tuple(sorted((DEFAULTS | choice).items())))
+        search = searcher(networks.load(os.fspath(run or "")), Choice.of(DEFAULTS | choice), ahead=ahead)
         return search(_scan(image, series, allow), each=each)
-
-
-@functools.lru_cache(maxsize=4)
-def _searcher(run: str, choice: tuple[tuple[str, Any], ...]) -> Search:
-    """Loads networks and compiles them once in a process."""
-    return searcher(networks.load(run), Choice.of(dict(choice)), ahead=ahead)
 
 
 def _scan(image: Any, series: str, allow: Collection[str]) -> ChestCT:

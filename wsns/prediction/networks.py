@@ -1,6 +1,7 @@
 """The networks that search a scan: of a finished run, of a file that was made of one, or those of the package."""
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -75,6 +76,16 @@ def load(run: str = "") -> Networks:
         InputError: if there are no such networks.
     """
     path = pathlib.Path(run) if run else pathlib.Path(__file__).with_name(PACKAGED)
+    if path.is_dir():
+        stamps = [folder.stat().st_mtime_ns for folder in sorted(path.glob("*/checkpoints"))]
+    else:
+        stamps = [path.stat().st_mtime_ns, path.stat().st_size] if path.exists() else []
+    return _load(run, path, tuple(stamps))
+
+
+@functools.lru_cache(maxsize=2)
+def _load(run: str, path: pathlib.Path, stamps: tuple[int, ...]) -> Networks:
+    """Loads networks once in a process, and again where their files have changed."""
     if path.is_dir():
         return of_run(path)
     if not path.is_file():

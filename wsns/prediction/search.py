@@ -1,6 +1,7 @@
 """From networks and options to what searches a scan."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ from wsns.prediction.networks import Networks
 from wsns.prediction.scan import Prediction, Rules, predict_scan
 from wsns.segmentation.networks import weak_networks
 from wsns.segmentation.options import Options
-from wsns.segmentation.pipeline import Slices, segment_slices
+from wsns.segmentation.pipeline import Network, Slices, segment_slices
+from wsns.segmentation.regions import Screen
 from wsns.segmentation.results import SliceResult
 
 RESEARCH_ONLY = "Research software, no medical device: its marks are no diagnosis, and it misses nodules."
@@ -70,7 +72,7 @@ def searcher(
             f"config.predict.gaps={gaps}: these networks have {', '.join(f'{own}' for own in known)} GAPs"
         )
     options = dataclasses.replace(Options(**config.segment.to_dict()), detect=choice.detect)
-    read, screen = weak_networks(config, networks.trained, options)
+    read, screen = _assembled(networks)
     neighbours = config.data.neighbours if config.model.channels == "neighbours" else 0.0
 
     def search(ct: ChestCT, each: Callable[..., Iterator[Any]] = map, **progress: Any) -> Prediction:
@@ -83,6 +85,12 @@ def searcher(
         return dataclasses.replace(found, warnings=(*_warnings(networks, ct, choice.rules), *found.warnings))
 
     return search
+
+
+@functools.lru_cache(maxsize=4)
+def _assembled(networks: Networks) -> tuple[dict[int, Network], Screen]:
+    """Assembles networks once in a process: jitted functions compile anew for each that is assembled."""
+    return weak_networks(networks.config, networks.trained, Options(**networks.config.segment.to_dict()))
 
 
 def _warnings(networks: Networks, ct: ChestCT, rules: Rules) -> Iterator[str]:
