@@ -144,7 +144,7 @@ def test_a_scan_that_can_not_be_used_is_left_out_with_a_word(testing_run, tmp_pa
     monkeypatch.setattr(scan_search, "choose_scans", one_more)
     monkeypatch.setattr(TwinSource, "read", broken)
     (part,) = scan_search.search(config, testing_run.workdir, tmp_path / "scans")
-    assert {path.name for path in part.iterdir()} == {"cases.csv", "marks.csv", "scans.csv"}
+    assert {path.name for path in part.iterdir()} == {"cases.csv", "marks.csv", "marks.npz", "scans.csv"}
     said = capsys.readouterr()
     assert "series" in said.err
     assert "slice 7 is missing" in said.err
