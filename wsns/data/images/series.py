@@ -98,7 +98,7 @@ def read_series(series: Series, passed_over: Mapping[str, str], *, allow: Collec
         InputError: with the reason, if it isn't one whole axial scan, or can't be read.
     """
     places, lacking = _places(series.files, fill="missing" not in allow)
-    arranged = arrange(series.files, places, passed_over)
+    arranged = arrange(series.files, places, passed_over, square=False)
     if arranged.problem:
         way = "; to search what is there: --config.predict.allow=missing" if lacking else ""
         raise InputError(f"series {series.uid}: {arranged.problem}{way}")
