@@ -4,6 +4,7 @@ import chest_images
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from chest_series import export, read
 
 from wsns.data.images.files import read_image
 from wsns.errors import InputError
@@ -57,6 +58,25 @@ def test_a_scan_in_any_order_has_the_same_nodules(tmp_path, ending, how):
     assert (row["side"], row["mean_hu"], row["cut_by_edge"]) == ("left", chest_images.NODULE, "no")
     assert row["score"] == 2.0
     np.testing.assert_array_equal(np.nan_to_num(found.probabilities) == 0.9, NODULE.any(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, -1, 0), (-1, 0, 0, 0, 1, 0)])
+def test_a_dicom_series_has_the_same_nodules_as_a_file(tmp_path, orientation):
+    export(
+        tmp_path / "dicom",
+        orientation=orientation,
+        order=np.random.default_rng(0).permutation(30),
+        square=False,
+    )
+    found = predict_scan(read(tmp_path / "dicom"), method, RULES, gaps=3, crop=256, neighbours=0.0)
+    np.testing.assert_array_equal(found.labels, NODULE)
+    sop = ("sop_first", "sop_last")
+    own, other = (
+        [{name: value for name, value in row.items() if name not in sop} for row in rows]
+        for rows in (found.nodules, predict(stored(tmp_path)).nodules)
+    )
+    assert own == other
+    assert all(row[name].startswith("1.") for row in found.nodules for name in sop)
 
 
 def test_crops_that_cut_the_lungs_find_the_same(tmp_path):

@@ -8,6 +8,7 @@ import re
 import chest_images
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from chest_series import SERIES, export
@@ -69,6 +70,12 @@ def test_a_dicom_series_leaves_every_file_on_its_grid(searched):
     scores = [float(row["score"]) for row in found]
     assert scores == sorted(scores, reverse=True)
     slices = rows(folder / "slices.csv")
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in (searched / "dicom").iterdir()]
+    by_height = sorted(headers, key=lambda header: header.ImagePositionPatient[2])
+    assert [row["sop_uid"] for row in slices] == [header.SOPInstanceUID for header in by_height]
+    for row in found:
+        assert row["sop_first"] == by_height[int(row["slice_first"]) - 1].SOPInstanceUID
+        assert row["sop_last"] == by_height[int(row["slice_last"]) - 1].SOPInstanceUID
     assert [int(row["slice"]) for row in slices] == list(range(1, values.shape[2] + 1))
     for row in slices:
         own = np.unique(values[:, :, int(row["slice"]) - 1])

@@ -15,7 +15,7 @@ from wsns.prediction.search import RESEARCH_ONLY
 from wsns.report import scan_page
 from wsns.runtime import workdir as files
 
-SLICE_COLUMNS = ("slice", "z_mm", "probability", "lung_mm2", "nodules")
+SLICE_COLUMNS = ("slice", "z_mm", "probability", "lung_mm2", "nodules", "sop_uid")
 LUNG_NAMES = ("right lung", "left lung")
 
 
@@ -78,6 +78,7 @@ def slice_rows(found: Prediction) -> list[dict[str, Any]]:
                 "probability": "" if np.isnan(probability) else round(float(probability), 4),
                 "lung_mm2": round(float(np.count_nonzero(found.lungs[k]) * volume.spacing**2), 1),
                 "nodules": " ".join(str(number) for number in numbers if number),
+                "sop_uid": found.ct.sop_uids[k] if found.ct.sop_uids else "",
             }
         )
     return rows

@@ -18,9 +18,10 @@ from wsns.segmentation.whole_scan import Method, choose_crops, search
 
 COLUMNS = (
     "nodule", "score", "x_mm", "y_mm", "z_mm", "slice_first", "slice_last", "volume_mm3", "long_axis_mm",
-    "short_axis_mm", "mean_axis_mm", "mean_hu", "side", "cut_by_edge",
+    "short_axis_mm", "mean_axis_mm", "mean_hu", "side", "cut_by_edge", "sop_first", "sop_last",
 )  # fmt: skip
-"""Of a nodule's row. Its centre is in LPS; slices are counted from 1 at the feet."""
+"""Of a nodule's row. Its centre is in LPS; slices are counted from 1 at the feet; `sop_…` are the SOP UIDs of the first
+and the last slice of a DICOM series."""
 LIDC_PIXEL_MM = (0.45, 1.0)
 LIDC_THICKEST_MM = 5.0
 NEAR_MM = 10.0
@@ -146,6 +147,8 @@ def row(number: int, score: float, own: Measured, side: str, ct: ChestCT) -> dic
         "mean_hu": round(own.mean_hu, 1),
         "side": side,
         "cut_by_edge": "yes" if own.cut else "no",
+        "sop_first": ct.sop_uids[own.slices[0]] if ct.sop_uids else "",
+        "sop_last": ct.sop_uids[own.slices[1]] if ct.sop_uids else "",
     }
 
 

@@ -104,6 +104,6 @@ def _warnings(networks: Networks, ct: ChestCT, rules: Rules) -> Iterator[str]:
         yield SYNTHETIC_ONLY
     if networks.saw(ct.patient):
         yield (
-            "The networks were trained or chosen on scans of this patient: what they find here says nothing of "
-            "how well they find."
+            f"The networks were trained or chosen on scans of patient {ct.patient}: what they find here says nothing "
+            "of how well they find."
         )

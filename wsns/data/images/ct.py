@@ -27,8 +27,8 @@ class ChestCT:
 
     `volume`: axial slices; `grid`: of the stored image; `order`: how its axes became those of the slices; `name`: what
     to call it; `series`: its UID, '' where it came from a file; `files`: of a DICOM series, by stored slice (k) the
-    path of its file, '' for a missing slice that another one stands for; `patient`: its PatientID, '' where it isn't
-    known; `notes`: what was handled and must be told.
+    path of its file, '' for a missing slice that another one stands for, and `sop_uids` its SOP instance UID;
+    `patient`: its PatientID, '' where it isn't known; `notes`: what was handled and must be told.
     """
 
     volume: Volume
@@ -37,6 +37,7 @@ class ChestCT:
     name: str
     series: str = ""
     files: tuple[str, ...] = ()
+    sop_uids: tuple[str, ...] = ()
     patient: str = ""
     notes: tuple[str, ...] = ()
 

@@ -103,12 +103,13 @@ def read_series(series: Series, passed_over: Mapping[str, str], *, allow: Collec
         way = "; to search what is there: --config.predict.allow=missing" if lacking else ""
         raise InputError(f"series {series.uid}: {arranged.problem}{way}")
     files, hu, notes = read_whole(arranged)
-    paths = [file.path for file in files]
+    paths, uids = [file.path for file in files], [file.instance_uid for file in files]
     z = places.z
     if "missing" in allow:
         source, z, told = _completed(places.z, _step(places.z))
         hu, notes = hu[source], (*notes, *told)
-        paths = [paths[n] if first else "" for n, first in zip(source, np.diff(source, prepend=-1) > 0)]
+        own = np.diff(source, prepend=-1) > 0
+        paths, uids = ([each[n] if first else "" for n, first in zip(source, own)] for each in (paths, uids))
     # The usual distance of positions that were rounded, 1.2 or 1.3 mm for 1.25, would add up to another scan's length.
     step = float(z[-1] - z[0]) / (len(z) - 1)
     origin = _origin(arranged, files)
@@ -123,7 +124,9 @@ def read_series(series: Series, passed_over: Mapping[str, str], *, allow: Collec
     )
     made = chest_ct(hu, grid, name=series.uid[-12:], series=series.uid, allow=allow)
     told = (*arranged.notes, *notes, *made.notes)
-    return dataclasses.replace(made, files=tuple(paths), patient=series.patient, notes=told)
+    return dataclasses.replace(
+        made, files=tuple(paths), sop_uids=tuple(uids), patient=series.patient, notes=told
+    )
 
 
 def _described(uid: str, files: tuple[SliceFile, ...]) -> Series:
