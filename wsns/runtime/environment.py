@@ -13,7 +13,7 @@ from wsns.runtime import multihost
 
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "scikit-image", "SimpleITK", "pylidc",
-    "tensorflow-datasets", "array_record",
+    "tensorflow-datasets", "array_record", "pydicom", "nibabel", "highdicom",
 )  # fmt: skip
 
 
