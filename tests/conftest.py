@@ -37,31 +37,30 @@ def testing_run(tmp_path_factory) -> Finished:
     return Finished(workdir, *json.loads(said.read_text()))
 
 
+def beside_the_checkout(name: str, what: str) -> pathlib.Path:
+    """A folder of what lies beside the checkout; a test that needs it is skipped where it is absent."""
+    folder = ROOT.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"no {what}: ../shared/{name} is not there")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_scans() -> pathlib.Path:
-    """The folder with four scans of LIDC-IDRI beside the checkout."""
-    folder = ROOT.parent / "shared" / "lidc"
-    if not folder.is_dir():
-        pytest.skip("no real scans: ../shared/lidc is not there")
-    return folder
+    """The folder with four scans of LIDC-IDRI."""
+    return beside_the_checkout("lidc", "real scans")
 
 
 @pytest.fixture(scope="session")
 def other_scans() -> pathlib.Path:
-    """The folder with four chest CTs of other makers beside the checkout."""
-    folder = ROOT.parent / "shared" / "ct"
-    if not folder.is_dir():
-        pytest.skip("no scans of other makers: ../shared/ct is not there")
-    return folder
+    """The folder with four chest CTs of other makers."""
+    return beside_the_checkout("ct", "scans of other makers")
 
 
 @pytest.fixture(scope="session")
 def imagenet_kernels() -> pathlib.Path:
-    """The folder with real kernels of VGG16 beside the checkout."""
-    folder = ROOT.parent / "shared" / "imagenet"
-    if not folder.is_dir():
-        pytest.skip("no ImageNet kernels: ../shared/imagenet is not there")
-    return folder
+    """The folder with real kernels of VGG16."""
+    return beside_the_checkout("imagenet", "ImageNet kernels")
 
 
 @pytest.fixture(scope="session")

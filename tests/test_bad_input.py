@@ -50,6 +50,7 @@ FIELDS = [
     (testing, "segment.tau", 1.5, "config.segment.tau=1.5"),
     (testing, "segment.outline", "nonsense", "config.segment.outline='nonsense'"),
     (testing, "scans.detect", 2.0, "config.scans.detect=2.0"),
+    (testing, "scans.smallest", -1.0, "config.scans.smallest=-1: must be a diameter in mm"),
     (testing, "scans.score", "luck", "config.scans.score"),
     (testing, "unet.slices", "some", "config.unet.slices='some'"),
     (testing, "unet.loss", "nonsense", "config.unet.loss='nonsense'"),

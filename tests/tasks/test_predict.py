@@ -110,6 +110,15 @@ def test_a_second_command_does_nothing_again(searched, capsys):
     assert "done before" in capsys.readouterr().err
 
 
+def test_a_damaged_manifest_is_made_anew(tmp_path):
+    path = save(tmp_path / "ct.nii.gz")
+    run(path, tmp_path / "out")
+    manifest = tmp_path / "out" / "ct" / "predict.json"
+    manifest.write_text("{")
+    run(path, tmp_path / "out")
+    assert json.loads(manifest.read_text())["scan"] == "ct"
+
+
 def test_one_that_is_broken_stops_no_other(tmp_path, capsys):
     save(tmp_path / "in" / "a.nii.gz")
     whole = save(tmp_path / "b.nii.gz").read_bytes()

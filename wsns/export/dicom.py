@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from wsns.errors import InputError
 from wsns.evaluation.nodule_size import Measured
 from wsns.export.source_headers import quietly, read_sources
 from wsns.export.uids import content_of, derived_uid
-from wsns.export.volumes import colour
+from wsns.export.volumes import colour, whole
 
 NAME = "wsns"
 SCHEME = "99WSNS"
@@ -265,12 +264,5 @@ def _finish(made: Dataset, when: datetime.datetime) -> None:
 
 
 def _write(path: pathlib.Path, made: Dataset) -> None:
-    """Writes a file under a temporary name first: a file that is there is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part.{os.getpid()}.{path.name}")
-    try:
-        with quietly():
-            made.save_as(temporary, enforce_file_format=True)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, quietly():
+        made.save_as(temporary, enforce_file_format=True)

@@ -34,7 +34,7 @@ def write_volume(path: pathlib.Path, axial: np.ndarray, ct: ChestCT) -> None:
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")
     # By nibabel: ITK writes a NIfTI file that a full disk cuts, and says nothing.
-    with _whole(path) as temporary:
+    with whole(path) as temporary:
         nibabel.save(image, temporary)
 
 
@@ -72,7 +72,7 @@ def write_segments(path: pathlib.Path, labels: np.ndarray, names: Sequence[str],
     image.SetMetaData("Segmentation_ContainedRepresentationNames", "Binary labelmap|")
     image.SetMetaData("Segmentation_MasterRepresentation", "Binary labelmap")
     image.SetMetaData("Segmentation_ReferenceImageExtentOffset", "0 0 0")
-    with _whole(path) as temporary:
+    with whole(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
         except RuntimeError as error:
@@ -85,7 +85,7 @@ def colour(number: int) -> tuple[float, float, float]:
 
 
 @contextlib.contextmanager
-def _whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a temporary name, which becomes the file's at the end: a file that is there is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".part.{os.getpid()}.{path.name}")

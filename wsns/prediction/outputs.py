@@ -16,7 +16,6 @@ from wsns.report import scan_page
 from wsns.runtime import workdir as files
 
 SLICE_COLUMNS = ("slice", "z_mm", "probability", "lung_mm2", "nodules", "sop_uid")
-LUNG_NAMES = ("right lung", "left lung")
 
 
 def write(

@@ -7,13 +7,12 @@ from urllib.parse import quote
 
 from wsns.report import html
 
-WARNING = "Research software, no medical device: its marks are no diagnosis, and it misses nodules."
-
 
 def page_of(
     manifests: Sequence[Mapping[str, Any]],
     nodules: Sequence[Mapping[str, Any]],
     failures: Sequence[Mapping[str, str]],
+    notice: str,
 ) -> str:
     """Returns the page.
 
@@ -21,6 +20,7 @@ def page_of(
         manifests: of the scans that were searched, see `predict.json`.
         nodules: rows of all scans' `nodules.csv`, each with its `scan`.
         failures: of the others, `scan`, `input` and `reason`.
+        notice: what everybody must read first.
     """
     rows = []
     for own in manifests:
@@ -38,7 +38,7 @@ def page_of(
             )
         )
     heads = ("Scan", "From", "Slices", "Nodules", "The likeliest", "Seconds", "Warnings")
-    body = f"<h1>Nodules in {len(manifests)} scans</h1>" + html.paragraph(WARNING)
+    body = f"<h1>Nodules in {len(manifests)} scans</h1>" + html.paragraph(notice)
     body += html.section("Scans", html.table("What was found in each scan", heads, rows) if rows else "")
     if failures:
         lost = [(row["scan"], row["reason"]) for row in failures]

@@ -55,6 +55,10 @@ def check(config: ConfigDict) -> None:
         raise InputError(f"config.scans.most={config.scans.most}: must be at least 0")
     if not 0 <= config.scans.detect <= 1:
         raise InputError(f"config.scans.detect={config.scans.detect}: must lie between 0 and 1")
+    if config.scans.smallest < 0:
+        raise InputError(
+            f"config.scans.smallest={config.scans.smallest:g}: must be a diameter in mm, 0 or more"
+        )
     if config.scans.score not in SCORES:
         raise InputError(f"config.scans.score={config.scans.score!r}: choose one of {', '.join(SCORES)}")
     known = {field.name for field in dataclasses.fields(Options)}.difference(NOT_TUNED)

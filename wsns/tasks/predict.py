@@ -21,7 +21,7 @@ from wsns.prediction import inputs, networks, outputs
 from wsns.prediction.inputs import Found
 from wsns.prediction.networks import Networks
 from wsns.prediction.scan import COLUMNS, Prediction
-from wsns.prediction.search import Choice, Search, searcher
+from wsns.prediction.search import RESEARCH_ONLY, Choice, Search, searcher
 from wsns.report import scans_page
 from wsns.runtime import environment, progress
 from wsns.runtime import workdir as files
@@ -122,9 +122,10 @@ def _one(
             "warnings": list(found.warnings),
             "fingerprint": key,
         }
-        files.remove(folder)
         with files.appearing(folder) as partial:
             told = outputs.write(partial, found, manifest, f"Nodules in {one.name}", datetime.datetime.now())
+            # Only now: what an earlier command found stays until all is written.
+            files.remove(folder)
     except InputError as error:
         return str(error)
     except Exception as error:  # a broken scan must not stop those that follow, whatever a library says of it
@@ -154,7 +155,10 @@ def _search(one: Found, search: Search, *, alone: bool) -> Prediction:
 def _is_done(folder: pathlib.Path, key: str) -> bool:
     if not (files.is_done(folder) and (folder / MANIFEST).is_file()):
         return False
-    return bool(files.read_json(folder / MANIFEST).get("fingerprint") == key)
+    try:
+        return bool(files.read_json(folder / MANIFEST)["fingerprint"] == key)
+    except (InputError, KeyError, TypeError):
+        return False
 
 
 def _over_all(workdir: pathlib.Path, found: Sequence[Found], failures: Sequence[Mapping[str, str]]) -> None:
@@ -167,7 +171,7 @@ def _over_all(workdir: pathlib.Path, found: Sequence[Found], failures: Sequence[
     ]
     files.write_rows(workdir / "nodules.csv", ("scan", *COLUMNS), rows)
     manifests = [files.read_json(workdir / one.name / MANIFEST) for one in done]
-    files.write_text(workdir / "index.html", scans_page.page_of(manifests, rows, failures))
+    files.write_text(workdir / "index.html", scans_page.page_of(manifests, rows, failures, RESEARCH_ONLY))
     if failures:
         files.write_rows(workdir / "failures.csv", FAILURES, failures)
     else:
